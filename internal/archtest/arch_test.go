@@ -1,0 +1,258 @@
+// Package archtest holds the house's rules about its own tree, each with its
+// reason, so that a change that breaks one learns why it is there.
+package archtest
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/sallyport-go/sallyport"
+	core   = module + "/core"
+	root   = "../.." // of the checkout
+)
+
+// source is one Go file, read.
+type source struct {
+	path  string // slashes, from the root of the checkout
+	test  bool   // its name ends in _test.go
+	lines int
+	set   *token.FileSet
+	file  *ast.File
+}
+
+// rule is what every file that it is about has to keep.
+type rule struct {
+	name   string
+	reason string
+	about  func(source) bool
+	breaks func(source) []string // what in the file breaks it
+}
+
+var rules = []rule{
+	{
+		name:   "core imports",
+		reason: "core knows no framework and no database: it stands on the standard library, a JWT parser, a strict JSON decoder and x/sync, and so an app that imports it gets nothing else",
+		about:  func(s source) bool { return s.in("core") && !s.test },
+		breaks: importsBeyond(inStd, under(core), under("github.com/golang-jwt/jwt/v5"), under("github.com/go-json-experiment/json"), under("golang.org/x/sync")),
+	},
+	{
+		name:   "core is no server",
+		reason: "HTTP is data in core: it takes names, cookies and the cross-origin check from net/http and leaves reading and answering to adapters, or the three frameworks would not get the same bytes (docs/adr/0004)",
+		about:  func(s source) bool { return path.Dir(s.path) == "core" && !s.test },
+		breaks: usesBeyond("net/http", func(name string) bool {
+			return slices.Contains([]string{
+				"Header", "CanonicalHeaderKey", "Cookie", "ParseCookie", "ParseSetCookie", "SameSite",
+				"StatusText", "TimeFormat", "ParseTime",
+				"Request", "CrossOriginProtection", "NewCrossOriginProtection",
+			}, name) || hasAnyPrefix(name, "Status", "Method", "SameSite")
+		}),
+	},
+	{
+		name:   "rule imports",
+		reason: "a rule is a function of a ledger, a request and a time: it reaches no store, no network and no randomness, or its states could not be explored (docs/adr/0001)",
+		about:  isRule,
+		breaks: importsBeyond(among("bytes", "cmp", "errors", "maps", "math", "slices", "sort", "strings", "time")),
+	},
+	{
+		name:   "rules read no clock",
+		reason: "the time of a decision is handed in, or the same question would not get the same answer twice",
+		about:  isRule,
+		breaks: uses("time", clock...),
+	},
+	{
+		name:   "memstore imports",
+		reason: "the embedded store is in the root module: whatever it imports, every user gets",
+		about:  func(s source) bool { return s.in("memstore") && !s.test },
+		breaks: importsBeyond(inStd, under(core)),
+	},
+	{
+		name:   "stores read no clock",
+		reason: "a store is told every time that it needs; two clocks in one decision would disagree",
+		about:  func(s source) bool { return s.in("memstore") && !s.test },
+		breaks: uses("time", clock[:3]...), // Tail may wait
+	},
+	{
+		name:   "nethttpauth imports",
+		reason: "the adapter translates and holds no rule; for that the standard library and core are enough",
+		about:  func(s source) bool { return s.in("nethttpauth") && !s.test },
+		breaks: importsBeyond(inStd, under(core)),
+	},
+	{
+		name:   "no sleeping",
+		reason: "code that sleeps cannot be cancelled, and a test that sleeps is slow on one machine and wrong on another: wait for what happens, and in testing/synctest let a timer or time.After move the clock",
+		about:  func(source) bool { return true },
+		breaks: uses("time", "Sleep"),
+	},
+	{
+		name:   "no long file",
+		reason: "a file is one concept that reads from top to bottom; past 500 lines it is two",
+		about:  func(s source) bool { return !s.test },
+		breaks: func(s source) []string {
+			if s.lines <= 500 {
+				return nil
+			}
+			return []string{fmt.Sprintf("%d lines", s.lines)}
+		},
+	},
+	{
+		name:   "no init",
+		reason: "importing a library must do nothing; what has to be set up belongs in a constructor, which can fail",
+		about:  func(source) bool { return true },
+		breaks: func(s source) []string {
+			var found []string
+			for _, d := range s.file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+					found = append(found, s.at(f, "func init"))
+				}
+			}
+			return found
+		},
+	},
+}
+
+// clock names what reads the clock, and then what waits for it.
+var clock = []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTicker", "NewTimer", "Sleep", "Tick"}
+
+func TestHouse(t *testing.T) {
+	sources, err := load(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sources) < 5 {
+		t.Fatalf("%d Go files below %s: this is not the checkout", len(sources), root)
+	}
+	for _, r := range rules {
+		t.Run(r.name, func(t *testing.T) {
+			for _, s := range sources {
+				if !r.about(s) {
+					continue
+				}
+				for _, what := range r.breaks(s) {
+					t.Errorf("%s: %s\nthe rule: %s", s.path, what, r.reason)
+				}
+			}
+		})
+	}
+}
+
+// load reads every Go file below fsys that go build would, of every module.
+func load(fsys fs.FS) ([]source, error) {
+	var sources []source
+	err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && p != "." && skipped(d.Name()):
+			return fs.SkipDir
+		case d.IsDir() || path.Ext(p) != ".go":
+			return nil
+		}
+		text, err := fs.ReadFile(fsys, p)
+		if err != nil {
+			return err
+		}
+		s := source{path: p, test: strings.HasSuffix(p, "_test.go"), lines: bytes.Count(text, []byte("\n")), set: token.NewFileSet()}
+		if s.file, err = parser.ParseFile(s.set, p, text, parser.SkipObjectResolution); err != nil {
+			return err
+		}
+		sources = append(sources, s)
+		return nil
+	})
+	return sources, err
+}
+
+// skipped reports whether a folder holds nothing of ours to read.
+func skipped(name string) bool {
+	return name == "testdata" || name == "vendor" || name == "node_modules" || hasAnyPrefix(name, ".", "_")
+}
+
+func (s source) in(dir string) bool { return strings.HasPrefix(s.path, dir+"/") }
+
+func (s source) at(n ast.Node, what string) string {
+	return fmt.Sprintf("line %d: %s", s.set.Position(n.Pos()).Line, what)
+}
+
+func isRule(s source) bool {
+	match, _ := path.Match("core/rule*.go", s.path)
+	return match && !s.test
+}
+
+// importsBeyond finds the imports that none of allowed accepts.
+func importsBeyond(allowed ...func(importPath string) bool) func(source) []string {
+	return func(s source) []string {
+		var found []string
+		for _, i := range s.file.Imports {
+			p, _ := strconv.Unquote(i.Path.Value)
+			if !slices.ContainsFunc(allowed, func(ok func(string) bool) bool { return ok(p) }) {
+				found = append(found, s.at(i, "imports "+p))
+			}
+		}
+		return found
+	}
+}
+
+// inStd accepts the standard library, whose paths alone begin without a domain.
+func inStd(p string) bool {
+	first, _, _ := strings.Cut(p, "/")
+	return !strings.Contains(first, ".") && first != "C"
+}
+
+func under(prefix string) func(string) bool {
+	return func(p string) bool { return p == prefix || strings.HasPrefix(p, prefix+"/") }
+}
+
+func among(paths ...string) func(string) bool {
+	return func(p string) bool { return slices.Contains(paths, p) }
+}
+
+// uses finds the names of a package that a file must not use.
+func uses(pkg string, names ...string) func(source) []string {
+	return usesBeyond(pkg, func(name string) bool { return !slices.Contains(names, name) })
+}
+
+// usesBeyond finds the names of a package that a file uses and allowed does not
+// accept. A dot import hides them, so that is found as well.
+func usesBeyond(pkg string, allowed func(name string) bool) func(source) []string {
+	return func(s source) []string {
+		var local, found []string
+		for _, i := range s.file.Imports {
+			p, _ := strconv.Unquote(i.Path.Value)
+			switch {
+			case p != pkg:
+			case i.Name == nil:
+				local = append(local, path.Base(pkg))
+			case i.Name.Name == ".":
+				found = append(found, s.at(i, "imports "+pkg+" with a dot"))
+			default:
+				local = append(local, i.Name.Name)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := selector.X.(*ast.Ident); ok && slices.Contains(local, x.Name) && !allowed(selector.Sel.Name) {
+				found = append(found, s.at(n, "uses "+pkg+"."+selector.Sel.Name))
+			}
+			return true
+		})
+		return found
+	}
+}
+
+func hasAnyPrefix(s string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
+}
