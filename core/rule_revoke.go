@@ -1,0 +1,71 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// endSessions ends those live sessions that which picks.
+func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
+	var (
+		c     Change
+		ended []Session
+	)
+	for _, s := range l.live(now) {
+		if which(&s) {
+			c.end(&s, why)
+			ended = append(ended, s)
+		}
+	}
+	if ended == nil {
+		return nil, nil
+	}
+	return ended, c.seal(&l, now)
+}
+
+// trim ends all live sessions but the newest keep.
+func trim(l Ledger, keep int, now time.Time) ([]Session, *Change) {
+	live := l.live(now)
+	if len(live) <= keep {
+		return nil, nil
+	}
+	old := live[keep:]
+	picked := func(s *Session) bool {
+		return slices.ContainsFunc(old, func(o Session) bool { return o.ID == s.ID })
+	}
+	return endSessions(l, picked, ReasonTrimmed, now)
+}
+
+// revokeToken revokes one access token of a live session and reports whether
+// it was good until now. A session remembers revokedCeiling of them; one more
+// revokes all that it has issued, which is more than was asked and never less.
+func revokeToken(l Ledger, session ID, serial uint64, jti string, expires, now time.Time) (bool, *Change) {
+	found := l.session(session, now)
+	if found == nil || !found.accepts(serial, jti, now) {
+		return false, nil
+	}
+	s := found.Clone()
+	s.Revoked = slices.DeleteFunc(s.Revoked, func(r RevokedToken) bool { return !now.Before(r.Until) })
+	var c Change
+	if len(s.Revoked) < revokedCeiling {
+		r := RevokedToken{JTI: jti, Until: lastVerifies(expires)}
+		s.Revoked = append(s.Revoked, r)
+		c.Publish = []Revocation{{Session: s.ID, JTI: r.JTI, Until: r.Until}}
+	} else {
+		s.Revoked = nil
+		shutOut(&c, &s)
+	}
+	c.Put = []Session{s}
+	return true, c.seal(&l, now)
+}
+
+// forget removes all that is kept about a user. It is committed even if
+// nothing is live, since a store may keep history.
+func forget(l Ledger, now time.Time) ([]Session, *Change) {
+	c := Change{Forget: true}
+	live := l.live(now)
+	for i := range live {
+		c.Publish = append(c.Publish, revokeBelow(&live[i], AllSerials, time.Time{}))
+	}
+	return live, c.seal(&l, now)
+}

@@ -1,0 +1,122 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// SessionLimitPolicy says what a sign-in beyond the cap does.
+type SessionLimitPolicy int
+
+const (
+	EvictOldest SessionLimitPolicy = iota // end the session that was created first
+	EvictIdle                             // end the session that was seen longest ago
+	RefuseNew                             // refuse the sign-in
+)
+
+type signInRequest struct {
+	// session is what begins. Its ID is drawn once per call, so that a second
+	// look after a lost reply recognises its own. The rule sets all times.
+	session  Session
+	jti      ID   // of the first access token
+	replaces []ID // sessions that end first: those of the same browser
+}
+
+type signInOutcome struct {
+	session Session
+	ended   []Ended // evicted or replaced
+	refused bool    // the cap is reached and the policy is to refuse
+}
+
+// signIn begins a session. It never leaves more live sessions than the caps.
+func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome, *Change) {
+	if s := l.session(r.session.ID, now); s != nil {
+		return signInOutcome{session: *s}, nil // committed by an earlier look
+	}
+	var c Change
+	live := l.live(now)
+	end := func(s *Session, why Reason) {
+		id := s.ID
+		c.end(s, why)
+		live = slices.DeleteFunc(live, func(o Session) bool { return o.ID == id })
+	}
+	for _, id := range r.replaces {
+		if i := slices.IndexFunc(live, func(s Session) bool { return s.ID == id }); i >= 0 {
+			end(&live[i], ReasonReplaced)
+		}
+	}
+	client := r.session.Device.ClientType
+	ofClient := func(s Session) bool { return s.Device.ClientType == client }
+	if most, capped := p.maxPerClient[client]; capped && !p.makeRoom(live, ofClient, most, end) {
+		return signInOutcome{refused: true}, nil
+	}
+	anyone := func(Session) bool { return true }
+	if !p.makeRoom(live, anyone, min(p.maxSessions, sessionCeiling), end) {
+		return signInOutcome{refused: true}, nil
+	}
+
+	s := r.session
+	s.CreatedAt, s.LastSeenAt = now, now
+	if s.AuthTime.IsZero() {
+		s.AuthTime = now
+	}
+	s.AbsoluteExpiresAt = now.Add(p.sessionTTL)
+	s.Gen, s.Serial = 1, 1
+	p.renew(&s, now)
+	p.record(&s, r.jti, now)
+	c.Put = []Session{s}
+	c.Devices = know(l.Devices, &s, now)
+	return signInOutcome{session: s, ended: slices.Clone(c.End)}, c.seal(&l, now)
+}
+
+// makeRoom ends sessions among those that count until there is room for one
+// more below most. It reports false if the policy forbids that.
+func (p *policy) makeRoom(live []Session, counts func(Session) bool, most int, end func(*Session, Reason)) bool {
+	var counted []Session
+	for _, s := range live {
+		if counts(s) {
+			counted = append(counted, s)
+		}
+	}
+	excess := len(counted) + 1 - most
+	if excess <= 0 {
+		return true
+	}
+	if p.limit == RefuseNew {
+		return false
+	}
+	slices.SortFunc(counted, func(a, b Session) int {
+		byAge := newestFirst(b, a)
+		if p.limit == EvictIdle {
+			return cmp.Or(a.LastSeenAt.Compare(b.LastSeenAt), byAge)
+		}
+		return byAge
+	})
+	for i := range counted[:excess] {
+		end(&counted[i], ReasonEvicted)
+	}
+	return true
+}
+
+// know returns the known devices with a session's device among them, the
+// latest deviceCeiling of them.
+func know(devices []KnownDevice, s *Session, now time.Time) []KnownDevice {
+	k := KnownDevice{Device: s.Device, FirstSeenAt: now, LastSeenAt: now, IP: s.IP, Location: s.Location}
+	out := make([]KnownDevice, 0, len(devices)+1)
+	for _, d := range devices {
+		if d.ID == k.ID {
+			k.FirstSeenAt = d.FirstSeenAt
+		} else {
+			out = append(out, d)
+		}
+	}
+	out = append(out, k)
+	if len(out) > deviceCeiling {
+		slices.SortFunc(out, func(a, b KnownDevice) int {
+			return cmp.Or(b.LastSeenAt.Compare(a.LastSeenAt), cmp.Compare(a.ID, b.ID))
+		})
+		out = out[:deviceCeiling]
+	}
+	return out
+}
