@@ -1,0 +1,82 @@
+package core
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Event is one record of what happened. It is made when the thing is done and
+// says no more than what is so. It carries no token; TokenHash is a short hash.
+type Event struct {
+	Time      time.Time
+	Name      EventName
+	UserID    string // "" if unknown
+	Session   ID     // zero if unknown
+	Reason    Reason // why a session ended; else ""
+	DeviceID  string
+	IP        string
+	UserAgent string // at most 512 bytes, as the client sent it
+	TokenHash string // of the access token concerned, see [TokenInfo]
+}
+
+// EventName says what happened. Names are stored by apps, so they never change.
+type EventName string
+
+const (
+	EventSignedIn       EventName = "signed_in"
+	EventSignInRefused  EventName = "sign_in_refused"  // wrong credentials, inactive, or too many sessions
+	EventRefreshed      EventName = "refreshed"        // a successor, or a new life when sliding
+	EventRepeated       EventName = "refresh_repeated" // the same token within the grace period
+	EventReplayed       EventName = "refresh_replayed" // the predecessor, answered with the same successor
+	EventReplayedLate   EventName = "refresh_replayed_late"
+	EventRecovered      EventName = "refresh_recovered" // the store had lost an acknowledged write
+	EventReused         EventName = "refresh_reused"    // a spent token came back: theft, or a broken client
+	EventDeviceMismatch EventName = "device_mismatch"   // a refresh token came from another device
+	EventRefreshRefused EventName = "refresh_refused"   // not authentic, expired, or its session has ended
+	EventSessionEnded   EventName = "session_ended"     // one per session, with its Reason
+	EventTokenRevoked   EventName = "access_token_revoked"
+	EventUserForgotten  EventName = "user_forgotten"
+)
+
+// logEvent is the default sink.
+func logEvent(ctx context.Context, e Event) {
+	attrs := make([]slog.Attr, 0, 8)
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add("user", e.UserID)
+	if !e.Session.IsZero() {
+		add("session", e.Session.String())
+	}
+	add("reason", string(e.Reason))
+	add("device", e.DeviceID)
+	add("ip", e.IP)
+	add("user_agent", e.UserAgent)
+	add("token_hash", e.TokenHash)
+	slog.LogAttrs(ctx, slog.LevelInfo, "sallyport: "+string(e.Name), attrs...)
+}
+
+// audit records an event that has just happened.
+func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
+	e.Time, e.Name = a.now(), name
+	a.Audit(ctx, e)
+}
+
+// auditEnded records the end of sessions.
+func (a *Auth) auditEnded(ctx context.Context, userID string, ended []Ended) {
+	for _, e := range ended {
+		a.audit(ctx, EventSessionEnded, Event{UserID: userID, Session: e.ID, Reason: e.Reason})
+	}
+}
+
+// endings says of sessions why they ended.
+func endings(sessions []Session, why Reason) []Ended {
+	var out []Ended
+	for _, s := range sessions {
+		out = append(out, Ended{ID: s.ID, Reason: why})
+	}
+	return out
+}

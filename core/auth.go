@@ -1,0 +1,97 @@
+package core
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Auth signs users in and keeps their sessions. It is safe for concurrent use.
+// Any number of processes may have one on the same store.
+//
+// Errors are *Error where a client is to blame or has to be told; compare them
+// with errors.Is. ErrStoreUnavailable means that nothing was refused: the same
+// call may work a moment later, and what it was to change may have changed.
+type Auth struct {
+	settings
+	access accessVerifier
+	feed   *feed
+	uses   *uses
+	now    func() time.Time
+
+	stop func()
+	work sync.WaitGroup
+}
+
+// New returns an Auth that is at work: it follows the store's feed until
+// [Auth.Close]. It reports every mistake in the Config at once and does not
+// need the store to answer.
+func New(c Config) (*Auth, error) {
+	a, err := newAuth(c, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	a.start()
+	return a, nil
+}
+
+// newAuth returns an Auth that does nothing in the background.
+func newAuth(c Config, now func() time.Time) (*Auth, error) {
+	s, err := c.settle(now())
+	if err != nil {
+		return nil, err
+	}
+	a := &Auth{
+		settings: *s,
+		access:   accessVerifier{ring: s.ring, issuer: s.Issuer, audience: s.Audience, leeway: s.Leeway},
+		now:      now,
+		stop:     func() {},
+	}
+	a.feed = newFeed(s.MaxRevocations, s.MaxStaleness)
+	a.uses = newUses(s.policy.touch)
+	return a, nil
+}
+
+func (a *Auth) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.stop = cancel
+	a.work.Go(func() { a.follow(ctx) })
+	a.work.Go(func() { a.noteUses(ctx) })
+	if sweeper, ok := a.Store.(Sweeper); ok {
+		a.work.Go(func() { a.sweep(ctx, sweeper) })
+	}
+}
+
+// Close stops the background work and returns when it has stopped, activity
+// that was not yet written included. The store stays open: it is the app's.
+// After Close an Auth still answers, reading the store at every request.
+func (a *Auth) Close() error {
+	a.stop()
+	a.work.Wait()
+	a.feed.lapse()
+	return nil
+}
+
+const (
+	sweepInterval = time.Minute
+	sweepLimit    = 1000
+)
+
+// sweep has the store remove what is over, until ctx is done.
+func (a *Auth) sweep(ctx context.Context, store Sweeper) {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for more := true; more && ctx.Err() == nil; {
+			call, cancel := context.WithTimeout(ctx, a.StoreTimeout)
+			n, err := store.Sweep(call, ledgerTime(a.now()).Add(-expiredKept), sweepLimit)
+			cancel()
+			more = err == nil && n >= sweepLimit
+		}
+	}
+}

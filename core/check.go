@@ -1,0 +1,104 @@
+package core
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+)
+
+// Health is how an Auth is at a moment.
+type Health struct {
+	// Degraded says that the feed could not be read for longer than
+	// Config.MaxStaleness: every guarded request asks the store.
+	Degraded bool
+	// FeedAge is how old the last successful read of the feed is; negative if
+	// there was none.
+	FeedAge time.Duration
+}
+
+// Health returns how the Auth is. It does not ask the store.
+func (a *Auth) Health() Health {
+	age := a.feed.age(a.now())
+	return Health{Degraded: age < 0 || age > a.MaxStaleness || a.feed.overflowed(), FeedAge: age}
+}
+
+// Finding is something that Check found unsound, and what to do about it.
+type Finding struct {
+	Subject string // keys, store, feed, cookie
+	Problem string
+	Remedy  string
+}
+
+// String returns the finding as one line.
+func (f Finding) String() string { return f.Subject + ": " + f.Problem + "; " + f.Remedy }
+
+// Check looks whether keys, store and settings are sound and returns what is
+// not. It writes to the store under a user id of its own and removes it again.
+func (a *Auth) Check(ctx context.Context) []Finding {
+	var out []Finding
+	found := func(subject, remedy, problem string, args ...any) {
+		out = append(out, Finding{Subject: subject, Problem: fmt.Sprintf(problem, args...), Remedy: remedy})
+	}
+	if a.ring.signing(a.now()) == nil {
+		found("keys", "configure one that signs", "none has begun to sign")
+	}
+	if err := a.checkStore(ctx); err != nil {
+		found("store", "see that it runs, and that this process may read and write it", "%v", err)
+	}
+	if h := a.Health(); h.Degraded {
+		found("feed", "see whether the store answers, and raise MaxRevocations if it does", "it was last read %v ago", h.FeedAge)
+	}
+	if a.Cookie.Insecure {
+		found("cookie", "leave Cookie.Insecure out wherever TLS is", "cookies travel without TLS")
+	}
+	return out
+}
+
+// checkStore takes the store through one life of a ledger.
+func (a *Auth) checkStore(ctx context.Context) error {
+	ctx, cancel := a.detached(ctx)
+	defer cancel()
+	var ids [3]ID
+	for i := range ids {
+		var err error
+		if ids[i], err = newID(a.Random); err != nil {
+			return err
+		}
+	}
+	user, now := "sallyport-check-"+ids[0].String(), ledgerTime(a.now())
+	feed, err := a.Store.Tail(ctx, "", 0)
+	if err != nil {
+		return fmt.Errorf("reading the feed: %w", err)
+	}
+	made := Change{
+		ID: ids[1], At: now, KeepUntil: now.Add(time.Minute),
+		Put:     []Session{{ID: ids[0], CreatedAt: now, ExpiresAt: now.Add(time.Minute), Claims: []byte(`{}`)}},
+		Publish: []Revocation{{Session: ids[0], MinSerial: AllSerials, Until: now.Add(time.Minute)}},
+	}
+	if _, err := a.Store.Commit(ctx, user, made); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	l, err := a.Store.Load(ctx, user)
+	switch {
+	case err != nil:
+		return fmt.Errorf("loading: %w", err)
+	case l.Version != made.ID || len(l.Sessions) != 1 || !bytes.Equal(l.Sessions[0].Claims, made.Put[0].Claims):
+		return fmt.Errorf("what was committed does not come back")
+	}
+	batch, err := a.Store.Tail(ctx, feed.Next, 0)
+	if err != nil {
+		return fmt.Errorf("reading the feed: %w", err)
+	}
+	arrived := false
+	for _, e := range batch.Events {
+		arrived = arrived || e.Session == ids[0]
+	}
+	if !arrived {
+		return fmt.Errorf("a committed revocation is not in the feed")
+	}
+	if _, err := a.Store.Commit(ctx, user, Change{ID: ids[2], If: made.ID, At: now, Forget: true}); err != nil {
+		return fmt.Errorf("forgetting: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,361 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Config is everything that an Auth is told. Store, Keys and Authenticate are
+// needed; every other zero value is the recommended setting.
+type Config struct {
+	// Store keeps the sessions: memstore.New(), or one that is shared by
+	// several processes.
+	Store Store
+
+	// Authenticate checks what a user typed at sign-in and says who it is. It
+	// returns ErrInvalidCredentials for a wrong name or password and
+	// ErrUserInactive for a right password of a disabled user; every other
+	// error is a failure, answered with 500 and never as a refusal. nil: the
+	// login route is not mounted and the app calls SignIn itself.
+	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
+
+	// Active reports whether a user may go on. It is asked at every refresh
+	// that would succeed; false ends the session. nil: every user may.
+	Active func(ctx context.Context, userID string) (bool, error)
+
+	// Keys sign and verify access tokens.
+	Keys []Key
+	// Secrets protect refresh and device tokens. nil: the HMAC keys in Keys
+	// serve, each through HKDF.
+	Secrets []Secret
+
+	// Issuer and Audience are the claims "iss" and "aud" of access tokens, and
+	// what they must say to be accepted. "": "sallyport", for both.
+	Issuer   string
+	Audience string
+
+	// AccessTTL is how long an access token lives, in whole seconds. 0: 1 hour.
+	AccessTTL time.Duration
+	// RefreshTTL is how long a refresh token lives. 0: 7 days.
+	RefreshTTL time.Duration
+	// SessionTTL is how long a session lives at most; no refresh extends it.
+	// 0: 30 days.
+	SessionTTL time.Duration
+	// IdleTimeout ends a session that is not used: neither by a guarded
+	// request nor by a refresh. 0: RefreshTTL.
+	IdleTimeout time.Duration
+	// TouchInterval is how exactly guarded requests are noted as activity: at
+	// most one write per session in this time. 0: 5 minutes. It is never more
+	// than a quarter of IdleTimeout.
+	TouchInterval time.Duration
+	// Leeway is how far another machine's clock may be off when "exp" and
+	// "iat" are checked, at most 1 minute. 0: not at all.
+	Leeway time.Duration
+
+	// RefreshPolicy is Rotate or Sliding.
+	RefreshPolicy RefreshPolicy
+	// Grace is how long a spent refresh token is forgiven after its successor
+	// was first seen in use, so that tabs, retries and lost replies log nobody
+	// out. At most 5 minutes, and shorter than AccessTTL. 0: 10 seconds, or
+	// half of AccessTTL if that is shorter. NoGrace: strict single use.
+	Grace time.Duration
+	// RetireAccess says when a refresh retires the access tokens that the
+	// session had before. 0: never, they expire. AtOnce: when it rotates.
+	// Otherwise that long after, at most AccessTTL.
+	RetireAccess time.Duration
+	// ReuseEndsAll ends all of a user's sessions, not only the one concerned,
+	// when a spent refresh token comes back.
+	ReuseEndsAll bool
+
+	// MaxSessions is how many sessions a user may have, 1 to 256. 0: 5.
+	MaxSessions int
+	// MaxPerClientType caps sessions per client type, each 1 to 256:
+	// {"phone": 1, "desktop": 1}. A type without an entry has no cap of its own.
+	MaxPerClientType map[string]int
+	// SessionLimitPolicy says what a sign-in beyond a cap does.
+	SessionLimitPolicy SessionLimitPolicy
+
+	// Prefix is the path under which browsers see the auth routes, such as
+	// "/api/v1/auth". It is where the cookies travel. "": "/".
+	Prefix string
+	// Cookie shapes the refresh cookie and the device cookie.
+	Cookie Cookie
+	// TrustedOrigins are other origins whose pages may call the routes that
+	// change state: "https://app.example.com".
+	TrustedOrigins []string
+
+	// Audit receives one record per event. It is called on the request's path
+	// by many goroutines and must not block. nil: slog.Default, level Info.
+	Audit func(ctx context.Context, e Event)
+
+	// StoreTimeout bounds one call of an Auth on its store, retries included.
+	// 0: 3 seconds.
+	StoreTimeout time.Duration
+	// MaxStaleness is the time within which a revocation that was made in
+	// another process is enforced here. 0: 2 seconds.
+	MaxStaleness time.Duration
+	// MaxRevocations is how many revocations are held in memory. With more,
+	// the store is asked at every request. 0: 1,000,000.
+	MaxRevocations int
+
+	// Random is the source of ids. nil: crypto/rand. A source that fails makes
+	// the call fail that needed it.
+	Random io.Reader
+}
+
+const (
+	// NoGrace as Config.Grace: a refresh token opens something once, whatever
+	// happens to the reply.
+	NoGrace time.Duration = -1
+	// AtOnce as Config.RetireAccess: a refresh revokes older access tokens.
+	AtOnce time.Duration = -1
+)
+
+// Cookie shapes the cookies that Auth sets. They are always HttpOnly.
+type Cookie struct {
+	// Name of the refresh cookie. "": "__Secure-refresh_token", or
+	// "refresh_token" when Insecure. A name that begins with __Secure- or
+	// __Host- must keep the rules of that prefix (RFC 6265bis section 4.1.3).
+	Name string
+	// Path on which the cookies travel. "": Config.Prefix.
+	Path string
+	// Domain of the cookies. "": this host alone.
+	Domain string
+	// SameSite is Lax by default. None needs a secure cookie.
+	SameSite http.SameSite
+	// Insecure leaves out the attribute Secure, for development without TLS.
+	Insecure bool
+}
+
+// Credentials are what a user typed at sign-in.
+type Credentials struct {
+	Username string
+	Password string
+}
+
+// Identity is who signs in.
+type Identity struct {
+	UserID string   // 1-255 bytes of UTF-8 without control characters
+	Scopes []string // claim "scope": no spaces in one
+	Roles  []string // claim "roles" (RFC 9068 section 2.2.3.1)
+	AMR    []string // claim "amr": how the user proved it (RFC 8176)
+	// Claims are the app's own: anything that marshals to a JSON object of at
+	// most 4 KiB, such as a struct. They become members of the access token and
+	// stay the same for the whole session. Read them with [ClaimsOf].
+	Claims any
+}
+
+// settings are a Config with every default filled in.
+type settings struct {
+	Config
+	policy policy
+	ring   *keyRing
+	secret *secretRing
+	cross  *http.CrossOriginProtection
+}
+
+// settle fills in the defaults and reports every mistake at once.
+func (c Config) settle(now time.Time) (*settings, error) {
+	var wrong []error
+	mistake := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("sallyport: Config."+format, args...))
+	}
+
+	if c.Store == nil {
+		mistake("Store: there is none; memstore.New() is the embedded one")
+	}
+	set := func(v *time.Duration, name string, standard, least time.Duration) {
+		if *v == 0 {
+			*v = standard
+		}
+		if *v < least {
+			mistake("%s: %v is less than %v", name, *v, least)
+		}
+	}
+	set(&c.AccessTTL, "AccessTTL", time.Hour, time.Second)
+	if c.AccessTTL%time.Second != 0 {
+		mistake("AccessTTL: %v is not in whole seconds", c.AccessTTL)
+	}
+	set(&c.RefreshTTL, "RefreshTTL", 7*24*time.Hour, time.Second)
+	set(&c.SessionTTL, "SessionTTL", 30*24*time.Hour, time.Second)
+	set(&c.IdleTimeout, "IdleTimeout", c.RefreshTTL, time.Second)
+	set(&c.TouchInterval, "TouchInterval", 5*time.Minute, time.Millisecond)
+	set(&c.StoreTimeout, "StoreTimeout", 3*time.Second, time.Millisecond)
+	set(&c.MaxStaleness, "MaxStaleness", 2*time.Second, 100*time.Millisecond)
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		mistake("Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
+	}
+	if c.RefreshPolicy != Rotate && c.RefreshPolicy != Sliding {
+		mistake("RefreshPolicy: %d is unknown", c.RefreshPolicy)
+	}
+	switch {
+	case c.Grace == 0:
+		c.Grace = min(10*time.Second, c.AccessTTL/2)
+	case c.Grace == NoGrace:
+		c.Grace = 0
+	case c.Grace < 0 || c.Grace > 5*time.Minute:
+		mistake("Grace: %v is not between 0 and 5m", c.Grace)
+	case c.Grace >= c.AccessTTL:
+		mistake("Grace: %v is not shorter than AccessTTL, %v", c.Grace, c.AccessTTL)
+	}
+	if c.RetireAccess != AtOnce && (c.RetireAccess < 0 || c.RetireAccess > c.AccessTTL) {
+		mistake("RetireAccess: %v is not AtOnce or between 0 and AccessTTL, %v", c.RetireAccess, c.AccessTTL)
+	}
+	if c.MaxSessions == 0 {
+		c.MaxSessions = 5
+	}
+	if c.MaxSessions < 1 || c.MaxSessions > sessionCeiling {
+		mistake("MaxSessions: %d is not between 1 and %d", c.MaxSessions, sessionCeiling)
+	}
+	c.MaxPerClientType = maps.Clone(c.MaxPerClientType)
+	for client, most := range c.MaxPerClientType {
+		if !validClientType(client) {
+			mistake("MaxPerClientType: %q is no client type: want [a-z0-9_-]{1,32}", client)
+		}
+		if most < 1 || most > sessionCeiling {
+			mistake("MaxPerClientType: %d for %q is not between 1 and %d", most, client, sessionCeiling)
+		}
+	}
+	if c.SessionLimitPolicy < EvictOldest || c.SessionLimitPolicy > RefuseNew {
+		mistake("SessionLimitPolicy: %d is unknown", c.SessionLimitPolicy)
+	}
+	if c.MaxRevocations == 0 {
+		c.MaxRevocations = 1_000_000
+	}
+	if c.MaxRevocations < 0 {
+		mistake("MaxRevocations: %d is negative", c.MaxRevocations)
+	}
+	if c.Issuer == "" {
+		c.Issuer = "sallyport"
+	}
+	if c.Audience == "" {
+		c.Audience = "sallyport"
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Audit == nil {
+		c.Audit = logEvent
+	}
+	if c.Active == nil {
+		c.Active = func(context.Context, string) (bool, error) { return true, nil }
+	}
+	wrong = append(wrong, c.settleCookie()...)
+
+	s := &settings{cross: http.NewCrossOriginProtection()}
+	for _, origin := range c.TrustedOrigins {
+		if err := s.cross.AddTrustedOrigin(origin); err != nil {
+			mistake("TrustedOrigins: %w", err)
+		}
+	}
+	var err error
+	if s.ring, err = newKeyRing(c.Keys, now); err != nil {
+		wrong = append(wrong, err)
+	}
+	if s.secret, err = newSecretRing(c.Secrets, c.Keys, now); err != nil {
+		wrong = append(wrong, err)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	s.Config = c
+	s.policy = policy{
+		accessTTL:    c.AccessTTL,
+		refreshTTL:   c.RefreshTTL,
+		sessionTTL:   c.SessionTTL,
+		idleTimeout:  c.IdleTimeout,
+		touch:        min(c.TouchInterval, c.IdleTimeout/4),
+		refresh:      c.RefreshPolicy,
+		grace:        c.Grace,
+		retire:       c.RetireAccess,
+		reuseEndsAll: c.ReuseEndsAll,
+		maxSessions:  c.MaxSessions,
+		maxPerClient: c.MaxPerClientType,
+		limit:        c.SessionLimitPolicy,
+	}
+	return s, nil
+}
+
+// settleCookie fills in the cookie's defaults and returns what is wrong.
+func (c *Config) settleCookie() []error {
+	var wrong []error
+	mistake := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("sallyport: Config."+format, args...))
+	}
+	if c.Prefix == "" {
+		c.Prefix = "/"
+	}
+	if !validPath(c.Prefix) || len(c.Prefix) > 1 && strings.HasSuffix(c.Prefix, "/") {
+		mistake("Prefix: %q is no path such as /api/v1/auth", c.Prefix)
+	}
+	k := &c.Cookie
+	if k.Path == "" {
+		k.Path = c.Prefix
+	}
+	if !validPath(k.Path) {
+		mistake("Cookie.Path: %q is no path", k.Path)
+	}
+	if k.Name == "" {
+		k.Name = "__Secure-refresh_token"
+		if k.Insecure {
+			k.Name = "refresh_token"
+		}
+	}
+	if len(k.Name) > 128 || (&http.Cookie{Name: k.Name, Value: "v"}).Valid() != nil {
+		mistake("Cookie.Name: %q is no cookie name (RFC 6265 section 4.1.1)", k.Name)
+	}
+	switch lower := strings.ToLower(k.Name); {
+	case strings.HasPrefix(lower, "__secure-") && k.Insecure:
+		mistake("Cookie.Name: %q needs a secure cookie", k.Name)
+	case strings.HasPrefix(lower, "__host-") && (k.Insecure || k.Path != "/" || k.Domain != ""):
+		mistake("Cookie.Name: %q needs a secure cookie with the path / and no domain", k.Name)
+	case k.Name == deviceCookieName(k.Insecure):
+		mistake("Cookie.Name: %q is the device cookie's name", k.Name)
+	}
+	if k.Domain != "" && (&http.Cookie{Name: "n", Value: "v", Domain: k.Domain}).Valid() != nil {
+		mistake("Cookie.Domain: %q is no domain", k.Domain)
+	}
+	switch k.SameSite {
+	case 0, http.SameSiteDefaultMode:
+		k.SameSite = http.SameSiteLaxMode
+	case http.SameSiteLaxMode, http.SameSiteStrictMode:
+	case http.SameSiteNoneMode:
+		if k.Insecure {
+			mistake("Cookie.SameSite: None needs a secure cookie")
+		}
+	default:
+		mistake("Cookie.SameSite: %d is unknown", k.SameSite)
+	}
+	return wrong
+}
+
+// validPath reports whether a cookie can carry a path.
+func validPath(path string) bool {
+	if !strings.HasPrefix(path, "/") || len(path) > 512 {
+		return false
+	}
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c >= 0x7f || c == ';' || c == '?' || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// validClientType reports whether a word is a client type: [a-z0-9_-]{1,32}.
+func validClientType(word string) bool {
+	for i := range len(word) {
+		c := word[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(word) >= 1 && len(word) <= 32
+}

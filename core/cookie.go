@@ -1,0 +1,76 @@
+package core
+
+import (
+	"net/http"
+	"time"
+)
+
+// cookieCap is the longest life that browsers grant a cookie (RFC 6265bis
+// section 5.6.2), and the life of the device cookie.
+const cookieCap = 400 * 24 * time.Hour
+
+func deviceCookieName(insecure bool) string {
+	if insecure {
+		return "device"
+	}
+	return "__Secure-device"
+}
+
+// cookie returns a cookie of ours. A life of 0 or less deletes it.
+func (a *Auth) cookie(name, value string, life time.Duration) *http.Cookie {
+	age := int(min(life, cookieCap) / time.Second)
+	if age <= 0 {
+		value, age = "", -1 // net/http writes Max-Age=0
+	}
+	return &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     a.Cookie.Path,
+		Domain:   a.Cookie.Domain,
+		MaxAge:   age,
+		Secure:   !a.Cookie.Insecure,
+		HttpOnly: true,
+		SameSite: a.Cookie.SameSite,
+	}
+}
+
+// setRefreshCookie adds the cookie of a sign-in or a refresh, unless the browser
+// has it.
+func (a *Auth) setRefreshCookie(r *Response, p *Pair) {
+	if p.Same {
+		return
+	}
+	left := p.cookieUntil.Sub(ledgerTime(a.now()))
+	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, left))
+}
+
+// setDeviceCookie adds the cookie of a device that the server named.
+func (a *Auth) setDeviceCookie(r *Response, d Device) {
+	id, err := ParseID(d.ID)
+	if err != nil || !d.Signed {
+		return
+	}
+	if token, err := a.secret.mintDevice(id, a.now()); err == nil {
+		addCookie(r, a.cookie(deviceCookieName(a.Cookie.Insecure), token, cookieCap))
+	}
+}
+
+// dropRefreshCookie deletes the refresh cookie.
+func (a *Auth) dropRefreshCookie(r *Response) { addCookie(r, a.cookie(a.Cookie.Name, "", 0)) }
+
+func addCookie(r *Response, c *http.Cookie) { r.Header.Add("Set-Cookie", c.String()) }
+
+// presentedDevice returns the device that a request presents: that of the
+// device cookie, if there is exactly one authentic, else what the client says.
+func (a *Auth) presentedDevice(r Request, said string) (id string, signed bool) {
+	var found []ID
+	for _, v := range distinct(r.Cookies(deviceCookieName(a.Cookie.Insecure))...) {
+		if d, err := a.secret.openDevice(v); err == nil {
+			found = append(found, d)
+		}
+	}
+	if len(found) == 1 {
+		return found[0].String(), true
+	}
+	return said, false
+}

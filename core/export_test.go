@@ -1,0 +1,24 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// NewStill returns an Auth that does nothing in the background and goes by a
+// clock of the test's.
+func NewStill(c Config, now func() time.Time) (*Auth, error) { return newAuth(c, now) }
+
+// FlushUses writes the signs of life that are queued.
+func (a *Auth) FlushUses(ctx context.Context) { a.flushUses(ctx) }
+
+// DropUses forgets the signs of life that are queued.
+func (a *Auth) DropUses() {
+	for {
+		select {
+		case <-a.uses.queue:
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"maps"
+	"sync"
+	"time"
+)
+
+// feed is what this process knows of revocations, and how well.
+//
+// It holds a lease: until then it knows every revocation that was committed
+// anywhere up to MaxStaleness before. While the lease lasts, a token that was
+// issued in this epoch is revoked only if the feed says so, and nobody asks
+// the store. Without a lease the ledger has to be loaded.
+type feed struct {
+	most      int
+	staleness time.Duration
+
+	mu       sync.RWMutex
+	sessions map[ID]cut
+	delayed  map[ID]delayedCut
+	tokens   map[[16]byte]int64 // by jtiKey, until (Unix seconds)
+	full     bool               // something had no room: the feed is not to be trusted
+	lease    time.Time
+	epoch    Epoch
+	readAt   time.Time // start of the last successful read
+}
+
+// cut revokes a session's tokens below a serial.
+type cut struct {
+	below uint64
+	until int64 // Unix seconds
+}
+
+// delayedCut is a cut that takes effect later.
+type delayedCut struct {
+	below uint64
+	from  time.Time
+	until int64
+}
+
+// epochMargin is how far the clock of a process that issues tokens may be ahead
+// of one that began the feed's epoch.
+const epochMargin = 10 * time.Second
+
+func newFeed(most int, staleness time.Duration) *feed {
+	return &feed{
+		most:      most,
+		staleness: staleness,
+		sessions:  make(map[ID]cut),
+		delayed:   make(map[ID]delayedCut),
+		tokens:    make(map[[16]byte]int64),
+	}
+}
+
+// jtiKey shortens a jti to a fixed size.
+func jtiKey(jti string) [16]byte {
+	sum := sha256.Sum256([]byte(jti))
+	return [16]byte(sum[:16])
+}
+
+// revoked reports whether the feed knows that a token was revoked.
+func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if c, ok := f.sessions[session]; ok && serial < c.below {
+		return true
+	}
+	if d, ok := f.delayed[session]; ok && serial < d.below && !now.Before(d.from) {
+		return true
+	}
+	if len(f.tokens) == 0 {
+		return false
+	}
+	_, ok := f.tokens[jtiKey(jti)]
+	return ok
+}
+
+// vouches reports whether a token issued at a time is good unless revoked says
+// otherwise.
+func (f *feed) vouches(issued, now time.Time) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return now.Before(f.lease) && !f.full && !f.epoch.ID.IsZero() && issued.After(f.epoch.Began.Add(epochMargin))
+}
+
+// enforce takes revocations in. It never forgets a stricter one.
+func (f *feed) enforce(events []Revocation) {
+	if len(events) == 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range events {
+		if len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most {
+			f.full = true
+			return
+		}
+		until := e.Until.Unix()
+		switch {
+		case e.JTI != "":
+			key := jtiKey(e.JTI)
+			f.tokens[key] = max(f.tokens[key], until)
+		case !e.From.IsZero():
+			if d := f.delayed[e.Session]; e.MinSerial > d.below {
+				f.delayed[e.Session] = delayedCut{below: e.MinSerial, from: e.From, until: until}
+			}
+		default:
+			c := f.sessions[e.Session]
+			f.sessions[e.Session] = cut{below: max(c.below, e.MinSerial), until: max(c.until, until)}
+		}
+	}
+}
+
+// purge forgets revocations of tokens that have expired.
+func (f *feed) purge(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sec := now.Unix()
+	maps.DeleteFunc(f.sessions, func(_ ID, c cut) bool { return c.until <= sec })
+	maps.DeleteFunc(f.delayed, func(_ ID, d delayedCut) bool { return d.until <= sec })
+	maps.DeleteFunc(f.tokens, func(_ [16]byte, until int64) bool { return until <= sec })
+}
+
+// full reports whether something had no room.
+func (f *feed) overflowed() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.full
+}
+
+// renew extends the lease after a read that began at a time. whole says that
+// the read began at the start of the feed, so that nothing is missing.
+func (f *feed) renew(began time.Time, epoch Epoch, whole bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.epoch, f.readAt = epoch, began
+	f.lease = began.Add(f.staleness)
+	if whole {
+		f.full = len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most
+	}
+}
+
+// lapse gives the lease up.
+func (f *feed) lapse() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lease = time.Time{}
+}
+
+// age returns how old the last successful read is; negative: there was none.
+func (f *feed) age(now time.Time) time.Duration {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.readAt.IsZero() {
+		return -1
+	}
+	return max(0, now.Sub(f.readAt))
+}
+
+const purgeInterval = time.Minute
+
+// follow reads the store's feed until ctx is done.
+func (a *Auth) follow(ctx context.Context) {
+	var cursor Cursor
+	wait := a.MaxStaleness / 4
+	purged := a.now()
+	for ctx.Err() == nil {
+		cursor = a.readFeed(ctx, cursor, wait)
+		if now := a.now(); now.Sub(purged) >= purgeInterval {
+			a.feed.purge(now)
+			purged = now
+			if a.feed.overflowed() {
+				cursor = "" // there may be room now: read it whole
+			}
+		}
+	}
+}
+
+// readFeed reads the feed once and returns where to go on. After a failure that
+// is where it began, a moment later.
+func (a *Auth) readFeed(ctx context.Context, cursor Cursor, wait time.Duration) Cursor {
+	call, cancel := context.WithTimeout(ctx, wait+a.StoreTimeout)
+	defer cancel()
+	began := a.now()
+	batch, err := a.Store.Tail(call, cursor, wait)
+	if err != nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		return cursor
+	}
+	a.feed.enforce(batch.Events)
+	a.feed.renew(began, batch.Epoch, cursor == "" || batch.Reset)
+	return batch.Next
+}

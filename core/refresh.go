@@ -1,0 +1,103 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// RefreshRequest presents a refresh token.
+type RefreshRequest struct {
+	Token    string
+	DeviceID string // of the device that presents it; "": not said
+	Client   Client // only IP and UserAgent are looked at
+}
+
+// Refresh answers a refresh token with new tokens. See [Config.Grace] for what
+// happens to a token that comes twice. It asks [Config.Active] first.
+//
+// Errors: ErrRefreshTokenMissing, ErrRefreshTokenInvalid (not one of ours; the
+// store was not asked), ErrRefreshTokenExpired, ErrSessionEnded,
+// ErrDeviceMismatch, ErrUserInactive (the session has ended),
+// ErrRefreshTokenReused (the session has ended), ErrStoreUnavailable,
+// ErrInternal. The client keeps its token after every one of them: a better one
+// may be on its way.
+func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
+	seen := Event{DeviceID: r.DeviceID, IP: r.Client.IP, UserAgent: cutText(r.Client.UserAgent, userAgentCap)}
+	if r.Token == "" {
+		return Pair{}, ErrRefreshTokenMissing
+	}
+	token, err := a.secret.openRefresh(r.Token)
+	if err != nil {
+		a.audit(ctx, EventRefreshRefused, seen)
+		return Pair{}, err
+	}
+	seen.UserID, seen.Session = token.User, token.Session
+	jti, err := newID(a.Random)
+	if err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	req := refreshRequest{session: token.Session, gen: token.Gen, device: r.DeviceID, ip: r.Client.IP, jti: jti}
+	active, failed := a.Active(ctx, token.User)
+
+	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (refreshOutcome, *Change) {
+		out, change := a.policy.refreshSession(l, req, now)
+		switch {
+		case !out.verdict.granted():
+			return out, change // a refusal needs no opinion of the app's
+		case failed != nil:
+			return out, nil
+		case !active:
+			ended, change := endSessions(l, only(token.Session), ReasonUserInactive, now)
+			return refreshOutcome{verdict: refreshInactive, session: out.session, ended: endings(ended, ReasonUserInactive)}, change
+		}
+		return out, change
+	})
+	if err != nil {
+		return Pair{}, err
+	}
+	if out.verdict.granted() && failed != nil {
+		return Pair{}, ErrInternal.because(failed)
+	}
+	name, refusal := out.verdict.means()
+	a.audit(ctx, name, seen)
+	a.auditEnded(ctx, token.User, out.ended)
+	if refusal != nil {
+		return Pair{}, refusal
+	}
+	if out.verdict == refreshRepeated {
+		a.uses.note(token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
+	}
+	pair, err := a.pair(token.User, &out.session, jti)
+	pair.Same = out.session.Gen == token.Gen
+	return pair, err
+}
+
+// granted reports whether a verdict answers with tokens.
+func (v refreshVerdict) granted() bool { return v >= refreshRepeated }
+
+// means returns the record that a verdict is audited as, and the refusal that
+// it is answered with, if it is one.
+func (v refreshVerdict) means() (EventName, error) {
+	switch v {
+	case refreshExpired:
+		return EventRefreshRefused, ErrRefreshTokenExpired
+	case refreshMismatch:
+		return EventDeviceMismatch, ErrDeviceMismatch
+	case refreshReused:
+		return EventReused, ErrRefreshTokenReused
+	case refreshInactive:
+		return EventRefreshRefused, ErrUserInactive
+	case refreshRepeated:
+		return EventRepeated, nil
+	case refreshRotated, refreshSlid:
+		return EventRefreshed, nil
+	case refreshReplayed:
+		return EventReplayed, nil
+	case refreshReplayedLate:
+		return EventReplayedLate, nil
+	case refreshRecovered:
+		return EventRecovered, nil
+	default:
+		return EventRefreshRefused, ErrSessionEnded
+	}
+}

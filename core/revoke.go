@@ -1,0 +1,211 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// only picks one session.
+func only(id ID) func(*Session) bool { return func(s *Session) bool { return s.ID == id } }
+
+// end ends the sessions that which picks and returns how many.
+func (a *Auth) end(ctx context.Context, userID string, which func(*Session) bool, why Reason) (int, error) {
+	return a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return endSessions(l, which, why, now)
+	})
+}
+
+func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(Ledger, time.Time) ([]Session, *Change)) (int, error) {
+	ended, err := transact(ctx, a, userID, rule)
+	if err != nil {
+		return 0, err
+	}
+	a.auditEnded(ctx, userID, endings(ended, why))
+	return len(ended), nil
+}
+
+// Revoke ends one session of a user. Errors: ErrSessionNotFound if the user has
+// no such live session, ErrStoreUnavailable. When it returns nil no token of the
+// session passes any more: at once here, within MaxStaleness in other processes.
+// The same holds for every call below.
+func (a *Auth) Revoke(ctx context.Context, userID string, session ID, why Reason) error {
+	n, err := a.end(ctx, userID, only(session), why)
+	if err == nil && n == 0 {
+		return ErrSessionNotFound
+	}
+	return err
+}
+
+// RevokeOthers ends all sessions of a user but one, and returns how many. A
+// password change calls it with ReasonPasswordChanged.
+func (a *Auth) RevokeOthers(ctx context.Context, userID string, keep ID, why Reason) (int, error) {
+	return a.end(ctx, userID, func(s *Session) bool { return s.ID != keep }, why)
+}
+
+// RevokeAll ends all sessions of a user and returns how many. The user may sign
+// in again at once.
+func (a *Auth) RevokeAll(ctx context.Context, userID string, why Reason) (int, error) {
+	return a.end(ctx, userID, func(*Session) bool { return true }, why)
+}
+
+// Trim ends all sessions of a user but the newest keep, and returns how many.
+func (a *Auth) Trim(ctx context.Context, userID string, keep int) (int, error) {
+	if keep < 0 {
+		return 0, ErrBadRequest.saying("keep must not be negative")
+	}
+	return a.endBy(ctx, userID, ReasonTrimmed, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return trim(l, keep, now)
+	})
+}
+
+// Forget removes all that is kept about a user who was deleted, history
+// included, and ends every session.
+func (a *Auth) Forget(ctx context.Context, userID string) error {
+	_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
+	if err == nil {
+		a.audit(ctx, EventUserForgotten, Event{UserID: userID})
+	}
+	return err
+}
+
+// RevokeToken revokes the session of a refresh token, or one access token and
+// nothing else, and returns 1, or 0 if the access token was no good already.
+// Errors: ErrTokenNotFound for what is no authentic token of a live session,
+// ErrStoreUnavailable.
+func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
+	t, err := a.open(token)
+	if err != nil {
+		return 0, ErrTokenNotFound.because(err)
+	}
+	if t.access == nil {
+		if err := a.Revoke(ctx, t.userID, t.session, ReasonRevokedByAdmin); errors.Is(err, ErrSessionNotFound) {
+			return 0, ErrTokenNotFound
+		} else if err != nil {
+			return 0, err
+		}
+		return 1, nil
+	}
+	type outcome struct{ live, revoked bool }
+	jti := t.access.ID.String()
+	out, err := transact(ctx, a, t.userID, func(l Ledger, now time.Time) (outcome, *Change) {
+		if l.session(t.session, now) == nil {
+			return outcome{}, nil
+		}
+		if t.expired {
+			return outcome{live: true}, nil
+		}
+		revoked, change := revokeToken(l, t.session, t.access.Serial, jti, t.access.ExpiresAt, now)
+		return outcome{live: true, revoked: revoked}, change
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case !out.live:
+		return 0, ErrTokenNotFound
+	case !out.revoked:
+		return 0, nil
+	}
+	a.audit(ctx, EventTokenRevoked, Event{UserID: t.userID, Session: t.session, TokenHash: tokenHash(jti)})
+	return 1, nil
+}
+
+// SignOut ends the sessions that tokens name, access or refresh, expired or not,
+// and returns how many were live. Empty strings are passed over, and so is what
+// is not authentic beside something that is. Errors: ErrTokenMissing if there
+// was none, ErrTokenInvalid or ErrRefreshTokenInvalid if none was authentic,
+// ErrStoreUnavailable.
+func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
+	opened, err := a.openAll(tokens)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, t := range opened {
+		n, err := a.end(ctx, t.userID, only(t.session), ReasonSignedOut)
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// SignOutAll ends all sessions of the users of the live sessions that tokens
+// name, and returns how many. Errors are those of SignOut, and ErrTokenRevoked
+// if none of the sessions is live: a token that was taken away moves nobody.
+func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
+	opened, err := a.openAll(tokens)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, t := range opened {
+		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
+			if l.session(t.session, now) == nil {
+				return nil, nil
+			}
+			return endSessions(l, func(*Session) bool { return true }, ReasonSignedOutAll, now)
+		})
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	if total == 0 {
+		return 0, ErrTokenRevoked
+	}
+	return total, nil
+}
+
+// openToken is an authentic token of either kind.
+type openToken struct {
+	userID  string
+	session ID
+	access  *accessClaims // nil for a refresh token
+	expired bool          // an access token that has expired
+}
+
+// open reads a raw token of either kind. It does not ask the store.
+func (a *Auth) open(token string) (openToken, error) {
+	if strings.HasPrefix(token, refreshKind.prefix) {
+		t, err := a.secret.openRefresh(token)
+		return openToken{userID: t.User, session: t.Session}, err
+	}
+	c, err := a.access.verify(token, a.now())
+	expired := errors.Is(err, ErrTokenExpired)
+	if err != nil && !expired {
+		return openToken{}, err
+	}
+	return openToken{userID: c.Subject, session: c.Session, access: c, expired: expired}, nil
+}
+
+// openAll opens the authentic ones of tokens, one per session.
+func (a *Auth) openAll(tokens []string) ([]openToken, error) {
+	var (
+		opened []openToken
+		refuse error = ErrTokenMissing
+		known        = make(map[ID]bool, len(tokens))
+	)
+	for _, token := range tokens {
+		if token == "" {
+			continue
+		}
+		t, err := a.open(token)
+		if err != nil {
+			if refuse == ErrTokenMissing { //nolint:errorlint // the sentinel itself
+				refuse = err
+			}
+			continue
+		}
+		if !known[t.session] {
+			known[t.session] = true
+			opened = append(opened, t)
+		}
+	}
+	if opened == nil {
+		return nil, refuse
+	}
+	return opened, nil
+}

@@ -1,0 +1,233 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Client is what is known of the program at the other end. All of it is
+// evidence, not proof.
+type Client struct {
+	DeviceID   string // 1-128 bytes; "": SignIn names the device
+	Signed     bool   // DeviceID is one that the server named, in a signed cookie
+	DeviceName string // at most 128 bytes
+	ClientType string // [a-z0-9_-]{1,32}; "": "web"
+	IP         string
+	UserAgent  string // cut to 512 bytes
+}
+
+// SignInRequest begins a session for a user whose identity the app has checked.
+type SignInRequest struct {
+	Identity Identity
+	Client   Client
+	// Replaces are the refresh tokens that the browser presented, if any. The
+	// sessions that they name end first, whoever's they are, so that a sign-in
+	// never leaves a session behind that nobody can reach any more.
+	Replaces []string
+}
+
+// Pair is what a sign-in or a refresh answers with.
+type Pair struct {
+	UserID           string
+	AccessToken      string
+	ExpiresIn        time.Duration // of the access token, whole seconds
+	RefreshToken     string
+	RefreshExpiresIn time.Duration
+	Session          Session
+	// Same says that RefreshToken stands for what was presented: the client
+	// has it, and a cookie with it must not be set again, since the browser
+	// may hold a newer one by the time it arrives.
+	Same bool
+
+	cookieUntil time.Time // when the refresh token can't be good any more
+}
+
+const (
+	textCap      = 128 // bytes of a device's id or name
+	userAgentCap = 512
+)
+
+var errDeviceID = ErrBadRequest.saying("device_id must be at most 128 bytes without control characters")
+
+// SignIn begins a session and answers with its first tokens. It never presents
+// a session id that existed before. Errors: ErrTooManySessions, ErrBadRequest,
+// ErrStoreUnavailable, ErrInternal (an Identity that can't be).
+func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
+	req, err := a.candidate(r)
+	if err != nil {
+		return Pair{}, err
+	}
+	userID := r.Identity.UserID
+	for _, token := range r.Replaces {
+		old, err := a.secret.openRefresh(token)
+		if err != nil {
+			continue
+		}
+		if old.User == userID {
+			req.replaces = append(req.replaces, old.Session)
+		} else if _, err := a.end(ctx, old.User, only(old.Session), ReasonReplaced); err != nil {
+			return Pair{}, err
+		}
+	}
+	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (signInOutcome, *Change) {
+		return a.policy.signIn(l, req, now)
+	})
+	if err != nil {
+		return Pair{}, err
+	}
+	seen := Event{UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
+	if out.refused {
+		a.audit(ctx, EventSignInRefused, seen)
+		return Pair{}, ErrTooManySessions
+	}
+	a.auditEnded(ctx, userID, out.ended)
+	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
+	a.audit(ctx, EventSignedIn, seen)
+	return a.pair(userID, &out.session, req.jti)
+}
+
+// candidate makes the session that a sign-in wants.
+func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
+	id, client := r.Identity, r.Client
+	if err := id.check(); err != nil {
+		return signInRequest{}, ErrInternal.because(err)
+	}
+	claims, err := EncodeClaims(id.Claims)
+	if err != nil {
+		return signInRequest{}, ErrInternal.because(err)
+	}
+	if err := client.check(); err != nil {
+		return signInRequest{}, err
+	}
+	if client.ClientType == "" {
+		client.ClientType = "web"
+	}
+	var ids [3]ID
+	for i := range ids {
+		if ids[i], err = newID(a.Random); err != nil {
+			return signInRequest{}, ErrInternal.because(err)
+		}
+	}
+	if client.DeviceID == "" {
+		client.DeviceID, client.Signed = ids[2].String(), true
+	}
+	return signInRequest{
+		session: Session{
+			ID: ids[0],
+			Device: Device{
+				ID:         client.DeviceID,
+				Signed:     client.Signed,
+				Name:       client.DeviceName,
+				Type:       "unknown",
+				ClientType: client.ClientType,
+			},
+			IP:        client.IP,
+			UserAgent: cutText(client.UserAgent, userAgentCap),
+			AMR:       id.AMR,
+			Scopes:    id.Scopes,
+			Roles:     id.Roles,
+			Claims:    claims,
+		},
+		jti: ids[1],
+	}, nil
+}
+
+// check reports what a client says of itself that can't be kept.
+func (c *Client) check() error {
+	switch {
+	case c.ClientType != "" && !validClientType(c.ClientType):
+		return ErrBadRequest.saying("client_type must be 1 to 32 of a-z, 0-9, _ and -")
+	case !validText(c.DeviceID):
+		return errDeviceID
+	case !validText(c.DeviceName):
+		return ErrBadRequest.saying("device_name must be at most 128 bytes without control characters")
+	}
+	return nil
+}
+
+// check reports what makes an identity impossible to put into a token.
+func (id *Identity) check() error {
+	wrong := []error{checkUserID(id.UserID)}
+	for _, scope := range id.Scopes {
+		// RFC 6749 section 3.3: printable ASCII without space, quote, backslash.
+		if scope == "" || strings.ContainsFunc(scope, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' }) {
+			wrong = append(wrong, fmt.Errorf("sallyport: Identity.Scopes: %q is no scope (RFC 6749 section 3.3)", scope))
+		}
+	}
+	size := 0
+	for _, list := range [][]string{id.Scopes, id.Roles, id.AMR} {
+		for _, word := range list {
+			size += len(word)
+			if word == "" || !utf8.ValidString(word) {
+				wrong = append(wrong, fmt.Errorf("sallyport: Identity: %q is empty or not UTF-8", word))
+			}
+		}
+	}
+	if size > 2048 {
+		wrong = append(wrong, fmt.Errorf("sallyport: Identity: scopes, roles and amr take %d bytes together, more than 2048", size))
+	}
+	return errors.Join(wrong...)
+}
+
+// validText reports whether a client's word can be kept: at most textCap bytes
+// of UTF-8 without control characters.
+func validText(s string) bool {
+	return len(s) <= textCap && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
+// cutText returns the first bytes of a header as valid UTF-8.
+func cutText(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// pair makes the tokens that a session answers with now.
+func (a *Auth) pair(userID string, s *Session, jti ID) (Pair, error) {
+	clock := a.now()
+	now := ledgerTime(clock)
+	issued, expires := a.policy.accessLife(s, now)
+	access, err := a.ring.mint(&accessClaims{
+		Issuer:     a.Issuer,
+		Audience:   a.Audience,
+		Subject:    userID,
+		IssuedAt:   issued,
+		ExpiresAt:  expires,
+		AuthTime:   s.AuthTime,
+		ID:         jti,
+		Session:    s.ID,
+		Serial:     s.Serial,
+		Device:     s.Device.ID,
+		DeviceType: s.Device.Type,
+		ClientType: s.Device.ClientType,
+		Scopes:     s.Scopes,
+		Roles:      s.Roles,
+		AMR:        s.AMR,
+		App:        s.Claims,
+	}, clock)
+	if err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	refresh, err := a.secret.mintRefresh(refreshToken{Session: s.ID, Gen: s.Gen, User: userID}, clock)
+	if err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	cookieUntil := s.RefreshExpiresAt
+	if a.policy.refresh == Sliding {
+		cookieUntil = s.AbsoluteExpiresAt // the cookie is not set again
+	}
+	return Pair{
+		UserID:           userID,
+		AccessToken:      access,
+		ExpiresIn:        max(0, expires.Sub(issued)),
+		RefreshToken:     refresh,
+		RefreshExpiresIn: max(0, s.RefreshExpiresAt.Sub(now)),
+		Session:          *s,
+		cookieUntil:      cookieUntil,
+	}, nil
+}

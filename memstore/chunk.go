@@ -1,0 +1,136 @@
+package memstore
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+)
+
+// entry is one revocation in 64 bytes. Its times are Unix milliseconds.
+type entry struct {
+	pos       uint64
+	session   core.ID
+	minSerial uint64
+	jti       string
+	from      int64
+	until     int64
+}
+
+func newEntry(r *core.Revocation, pos uint64) entry {
+	return entry{
+		pos:       pos,
+		session:   r.Session,
+		minSerial: r.MinSerial,
+		jti:       strings.Clone(r.JTI), // it may be a piece of something large
+		from:      r.From.UnixMilli(),
+		until:     ceilMilli(r.Until),
+	}
+}
+
+func (e *entry) revocation() core.Revocation {
+	return core.Revocation{
+		Session:   e.session,
+		MinSerial: e.minSerial,
+		JTI:       e.jti,
+		From:      time.UnixMilli(e.from).UTC(), // the zero time comes back as such
+		Until:     time.UnixMilli(e.until).UTC(),
+	}
+}
+
+func ceilMilli(t time.Time) int64 {
+	return t.Add(time.Millisecond - 1).UnixMilli()
+}
+
+const (
+	chunkSize = 512 // 32 KiB
+	sweepStep = 64  // entries that a sweep drops before it lets others in
+)
+
+// chunk is a stretch of the feed, of 1 to chunkSize entries. The feed is
+// divided so that finding what is over need not look at every entry.
+type chunk struct {
+	// entries may be read without the lock up to the length that was seen with
+	// it: they are appended to or replaced, never changed in place.
+	entries  []entry
+	earliest int64 // lowest until
+}
+
+func newChunk() *chunk { return &chunk{earliest: math.MaxInt64} }
+
+func (ch *chunk) add(e entry) {
+	ch.entries = append(ch.entries, e)
+	ch.earliest = min(ch.earliest, e.until)
+}
+
+// sweep drops at most limit entries that are over before a time, in steps, and
+// returns how many.
+func (f *feed) sweep(before time.Time, limit int) int {
+	removed := 0
+	for removed < limit {
+		step := min(sweepStep, limit-removed)
+		f.mu.Lock()
+		n := f.drop(before, step)
+		f.mu.Unlock()
+		removed += n
+		if n < step {
+			break
+		}
+	}
+	return removed
+}
+
+// drop removes at most limit entries that are over before a time, the oldest
+// first, and returns how many. It needs the lock.
+func (f *feed) drop(before time.Time, limit int) int {
+	bound := ceilMilli(before)
+	removed := 0
+	for i := 0; i < len(f.chunks) && removed < limit; {
+		ch := f.chunks[i]
+		if ch.earliest >= bound {
+			i++
+			continue
+		}
+		left := newChunk()
+		left.entries = make([]entry, 0, len(ch.entries))
+		for _, e := range ch.entries {
+			if e.until < bound && removed < limit {
+				removed++
+				f.dropped = max(f.dropped, e.pos)
+				continue
+			}
+			left.add(e)
+		}
+		f.chunks[i] = left
+		if len(left.entries) == 0 {
+			f.chunks = slices.Delete(f.chunks, i, i+1)
+			continue
+		}
+		f.join(i)
+		if f.join(i - 1) {
+			i--
+		}
+	}
+	f.count -= removed
+	return removed
+}
+
+// join makes one chunk of chunk i and the next, if both are small, and reports
+// whether it did: what stays long must not keep a chunk each alive.
+func (f *feed) join(i int) bool {
+	if i < 0 || i+1 >= len(f.chunks) {
+		return false
+	}
+	a, b := f.chunks[i], f.chunks[i+1]
+	if len(a.entries)+len(b.entries) > chunkSize/2 {
+		return false
+	}
+	f.chunks[i] = &chunk{
+		entries:  slices.Concat(a.entries, b.entries),
+		earliest: min(a.earliest, b.earliest),
+	}
+	f.chunks = slices.Delete(f.chunks, i+1, i+2)
+	return true
+}

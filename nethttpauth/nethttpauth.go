@@ -1,0 +1,103 @@
+// Package nethttpauth puts an [core.Auth] into an app on net/http. It holds no
+// rule: it translates.
+package nethttpauth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/sallyport-go/sallyport/core"
+)
+
+// Mount registers a group of routes under a prefix such as "/api/v1/auth".
+func Mount(mux *http.ServeMux, prefix string, routes []core.Route) {
+	for _, route := range routes {
+		mux.HandleFunc(route.Method+" "+strings.TrimSuffix(prefix, "/")+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			Write(w, route.Serve(request{r}))
+		})
+	}
+}
+
+// Require lets requests through that carry a good access token. The handler
+// finds whom it speaks for with [Principal].
+func Require(auth *core.Auth) func(http.Handler) http.Handler { return guard(auth.Guard()) }
+
+// Optional is Require, but lets requests without a token through as nobody.
+func Optional(auth *core.Auth) func(http.Handler) http.Handler { return guard(auth.OptionalGuard()) }
+
+func guard(g *core.Guard) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			d := g.Check(request{r})
+			switch {
+			case d.Refusal != nil:
+				Write(w, *d.Refusal)
+			case d.Principal != nil:
+				next.ServeHTTP(w, r.WithContext(core.WithPrincipal(r.Context(), d.Principal)))
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// Principal returns whom a request speaks for, or nil if no guard let it in.
+func Principal(r *http.Request) *core.Principal { return core.FromContext(r.Context()) }
+
+// Write writes an answer.
+func Write(w http.ResponseWriter, out core.Response) {
+	for name, values := range out.Header {
+		if name == "Set-Cookie" { // beside the app's own
+			values = append(w.Header()[name], values...)
+		}
+		w.Header()[name] = values
+	}
+	w.WriteHeader(out.Status)
+	_, _ = w.Write(out.Body) // the client has gone: nobody is left to tell
+}
+
+// request is a [core.Request].
+type request struct{ r *http.Request }
+
+var _ core.Request = request{}
+
+func (q request) Context() context.Context { return q.r.Context() }
+func (q request) Method() string           { return q.r.Method }
+func (q request) Host() string             { return q.r.Host }
+func (q request) Param(name string) string { return q.r.PathValue(name) }
+
+func (q request) Header(name string) string { return strings.Join(q.r.Header.Values(name), ", ") }
+
+func (q request) Cookies(name string) []string {
+	var values []string
+	for _, c := range q.r.CookiesNamed(name) {
+		if c.Quoted {
+			c.Value = `"` + c.Value + `"`
+		}
+		values = append(values, c.Value)
+	}
+	return values
+}
+
+func (q request) Peer() netip.Addr {
+	host, _, err := net.SplitHostPort(q.r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, _ := netip.ParseAddr(host)
+	return addr
+}
+
+func (q request) Body(limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, q.r.Body, limit))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, core.ErrBodyTooLarge
+	}
+	return body, err
+}
