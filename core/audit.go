@@ -18,6 +18,7 @@ type Event struct {
 	IP        string
 	UserAgent string // at most 512 bytes, as the client sent it
 	TokenHash string // of the access token concerned, see [TokenInfo]
+	Err       error  // EventFailed: why; it holds no token
 }
 
 // EventName says what happened. Names are stored by apps, so they never change.
@@ -37,6 +38,7 @@ const (
 	EventSessionEnded   EventName = "session_ended"     // one per session, with its Reason
 	EventTokenRevoked   EventName = "access_token_revoked"
 	EventUserForgotten  EventName = "user_forgotten"
+	EventFailed         EventName = "failed" // a route answered 5xx: the store, or a function of the app's
 )
 
 // logEvent is the default sink.
@@ -56,7 +58,12 @@ func logEvent(ctx context.Context, e Event) {
 	add("ip", e.IP)
 	add("user_agent", e.UserAgent)
 	add("token_hash", e.TokenHash)
-	slog.LogAttrs(ctx, slog.LevelInfo, "sallyport: "+string(e.Name), attrs...)
+	level := slog.LevelInfo
+	if e.Err != nil {
+		level = slog.LevelError
+		add("error", e.Err.Error())
+	}
+	slog.LogAttrs(ctx, level, "sallyport: "+string(e.Name), attrs...)
 }
 
 // audit records an event that has just happened.

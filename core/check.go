@@ -46,8 +46,13 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 	if err := a.checkStore(ctx); err != nil {
 		found("store", "see that it runs, and that this process may read and write it", "%v", err)
 	}
-	if h := a.Health(); h.Degraded {
-		found("feed", "see whether the store answers, and raise MaxRevocations if it does", "it was last read %v ago", h.FeedAge)
+	switch h := a.Health(); {
+	case h.FeedAge < 0:
+		found("feed", "check again in a moment; then see whether the store answers", "it was not read yet")
+	case h.FeedAge > a.MaxStaleness:
+		found("feed", "see whether the store answers", "it was last read %v ago", h.FeedAge)
+	case h.Degraded:
+		found("feed", "raise MaxRevocations", "there are more revocations than may be held in memory")
 	}
 	if a.Cookie.Insecure {
 		found("cookie", "leave Cookie.Insecure out wherever TLS is", "cookies travel without TLS")

@@ -27,7 +27,7 @@ type Config struct {
 	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
 
 	// Active reports whether a user may go on. It is asked at every refresh
-	// that would succeed; false ends the session. nil: every user may.
+	// with an authentic token; false ends the session. nil: every user may.
 	Active func(ctx context.Context, userID string) (bool, error)
 
 	// Keys sign and verify access tokens.
@@ -105,8 +105,8 @@ type Config struct {
 	// the store is asked at every request. 0: 1,000,000.
 	MaxRevocations int
 
-	// Random is the source of ids. nil: crypto/rand. A source that fails makes
-	// the call fail that needed it.
+	// Random is the source of ids, safe for concurrent use. nil: crypto/rand. A
+	// source that fails makes the call fail that needed it.
 	Random io.Reader
 }
 

@@ -44,15 +44,14 @@ func (a *Auth) setRefreshCookie(r *Response, p *Pair) {
 	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, left))
 }
 
-// setDeviceCookie adds the cookie of a device that the server named.
-func (a *Auth) setDeviceCookie(r *Response, d Device) {
-	id, err := ParseID(d.ID)
-	if err != nil || !d.Signed {
-		return
+// setDeviceCookie adds the cookie by which a browser's device is known again.
+func (a *Auth) setDeviceCookie(r *Response, d Device) error {
+	token, err := a.secret.mintDevice(deviceToken{ID: d.ID, Signed: d.Signed}, a.now())
+	if err != nil {
+		return ErrInternal.because(err)
 	}
-	if token, err := a.secret.mintDevice(id, a.now()); err == nil {
-		addCookie(r, a.cookie(deviceCookieName(a.Cookie.Insecure), token, cookieCap))
-	}
+	addCookie(r, a.cookie(deviceCookieName(a.Cookie.Insecure), token, cookieCap))
+	return nil
 }
 
 // dropRefreshCookie deletes the refresh cookie.
@@ -63,14 +62,14 @@ func addCookie(r *Response, c *http.Cookie) { r.Header.Add("Set-Cookie", c.Strin
 // presentedDevice returns the device that a request presents: that of the
 // device cookie, if there is exactly one authentic, else what the client says.
 func (a *Auth) presentedDevice(r Request, said string) (id string, signed bool) {
-	var found []ID
+	var found []deviceToken
 	for _, v := range distinct(r.Cookies(deviceCookieName(a.Cookie.Insecure))...) {
 		if d, err := a.secret.openDevice(v); err == nil {
 			found = append(found, d)
 		}
 	}
 	if len(found) == 1 {
-		return found[0].String(), true
+		return found[0].ID, found[0].Signed
 	}
 	return said, false
 }

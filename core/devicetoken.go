@@ -5,36 +5,64 @@ import (
 	"time"
 )
 
-// A device token is a device id that the server made, in a form that nobody
-// else can have made. Its text is "spdt_" and base64url, without padding, of
+// deviceToken names a device in a form that nobody else can have made. It says
+// which browser this is, not who uses it, and opens nothing. Its text is
+// "spdt_" and base64url, without padding, of
 //
 //	byte 0        version, 1
 //	bytes 1-4     id of the secret (HKDF-SHA256)
-//	bytes 5-20    device id
-//	bytes 21-52   HMAC-SHA-256 of "spdt_" and all bytes before
+//	byte 5        1: the server named the device; 0: the client did
+//	then          1: the 16 bytes of an ID; 0: the client's word, 1-128 bytes
+//	last 32       HMAC-SHA-256 of "spdt_" and all bytes before
 //
-// which is 76 characters. It says which browser this is, not who uses it, and
-// opens nothing.
+// which is 77 characters, or 57 to 227.
+type deviceToken struct {
+	ID     string // an ID's text if Signed
+	Signed bool   // the server named it: whoever presents the token is the device
+}
+
+const (
+	deviceNamedByClient byte = iota
+	deviceNamedByServer
+)
 
 // mintDevice writes the token of a device with the secret that serves at now.
-// It fails if none does, or if id is zero.
-func (r *secretRing) mintDevice(id ID, now time.Time) (string, error) {
-	if id.IsZero() {
-		return "", errors.New("sallyport: not a device: the id is zero")
+// It fails if none does, or if t is nothing that openDevice would return.
+func (r *secretRing) mintDevice(t deviceToken, now time.Time) (string, error) {
+	body := append([]byte{deviceNamedByClient}, t.ID...)
+	if t.Signed {
+		id, err := ParseID(t.ID)
+		if err != nil {
+			return "", err
+		}
+		body = append([]byte{deviceNamedByServer}, id[:]...)
 	}
-	return r.seal(deviceKind, id[:], now)
+	if !t.valid() {
+		return "", errors.New("sallyport: not a device")
+	}
+	return r.seal(deviceKind, body, now)
 }
 
 // openDevice reads what a ring with the same secret wrote. Its errors are for
 // logs: a device token that can't be read is as good as none.
-func (r *secretRing) openDevice(s string) (ID, error) {
+func (r *secretRing) openDevice(s string) (deviceToken, error) {
 	body, err := r.open(deviceKind, s)
 	if err != nil {
-		return ID{}, err
+		return deviceToken{}, err
 	}
-	id := ID(body)
-	if id.IsZero() {
-		return ID{}, errSealedBody
+	t := deviceToken{ID: string(body[1:])}
+	switch {
+	case body[0] == deviceNamedByServer && len(body) == 1+idSize:
+		t = deviceToken{ID: ID(body[1:]).String(), Signed: true}
+	case body[0] != deviceNamedByClient:
+		return deviceToken{}, errSealedBody
 	}
-	return id, nil
+	if !t.valid() {
+		return deviceToken{}, errSealedBody
+	}
+	return t, nil
+}
+
+func (t deviceToken) valid() bool {
+	return t.ID != "" && validText(t.ID) && (!t.Signed || t.ID != ID{}.String())
 }

@@ -1,6 +1,9 @@
 package core
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // Error is a refusal or a failure with a code that is part of the contract:
 // clients and apps may branch on it. Compare with [errors.Is] against the
@@ -28,6 +31,15 @@ func (e *Error) Unwrap() error { return e.cause }
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
+}
+
+// asError returns the *Error that err is or wraps, ErrInternal if there is none.
+func asError(err error) *Error {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = ErrInternal.because(err)
+	}
+	return e
 }
 
 // because returns a copy of e that carries its cause.

@@ -28,20 +28,9 @@ func (g *Guard) Check(r Request) Decision {
 	}
 	p, err := g.auth.Verify(r.Context(), token)
 	if err != nil {
-		refusal := refuseToken(err)
+		refusal := g.auth.refuse(r, err)
+		challenge(&refusal, err)
 		return Decision{Refusal: &refusal}
 	}
 	return Decision{Principal: p}
-}
-
-// guarded wraps a route that needs an access token.
-func (a *Auth) guarded(serve func(Request, *Principal) Response) func(Request) Response {
-	guard := a.Guard()
-	return func(r Request) Response {
-		d := guard.Check(r)
-		if d.Refusal != nil {
-			return *d.Refusal
-		}
-		return serve(r, d.Principal)
-	}
 }

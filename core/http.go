@@ -56,7 +56,7 @@ const bodyLimit = 64 << 10
 func reply(status int, body any) Response {
 	b, err := json.Marshal(body)
 	if err != nil {
-		return refuse(ErrInternal.because(err))
+		return Problem(ErrInternal.because(err))
 	}
 	h := make(http.Header, 4)
 	h.Set("Content-Type", "application/json")
@@ -73,13 +73,11 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// refuse answers with an error. What is no *Error is ErrInternal; causes are
-// never sent.
-func refuse(err error) Response {
-	var e *Error
-	if !errors.As(err, &e) {
-		e = ErrInternal
-	}
+// Problem returns the answer to an error, in the shape that every refusal of an
+// Auth has: for an app's own routes. What is no *Error, or wraps none, is
+// answered as ErrInternal; causes are never sent.
+func Problem(err error) Response {
+	e := asError(err)
 	r := reply(e.Status, problem{"about:blank", http.StatusText(e.Status), e.Status, e.Code, e.Detail})
 	r.Header.Set("Content-Type", "application/problem+json")
 	if e.Status == http.StatusServiceUnavailable {
@@ -88,17 +86,24 @@ func refuse(err error) Response {
 	return r
 }
 
-// refuseToken answers a guarded request with an error (RFC 6750 section 3).
-func refuseToken(err error) Response {
-	r := refuse(err)
-	if r.Status == http.StatusUnauthorized {
-		challenge := `Bearer error="invalid_token"`
-		if errors.Is(err, ErrTokenMissing) {
-			challenge = "Bearer"
-		}
-		r.Header.Set("WWW-Authenticate", challenge)
+// refuse answers a request with an error. Failures, unlike refusals, are
+// audited here: nobody else is told their cause.
+func (a *Auth) refuse(r Request, err error) Response {
+	if asError(err).Status >= http.StatusInternalServerError {
+		a.audit(r.Context(), EventFailed, Event{Err: err})
 	}
-	return r
+	return Problem(err)
+}
+
+// challenge adds to a guard's refusal how to do better (RFC 6750 section 3).
+func challenge(r *Response, err error) {
+	switch {
+	case r.Status != http.StatusUnauthorized:
+	case errors.Is(err, ErrTokenMissing):
+		r.Header.Set("WWW-Authenticate", "Bearer")
+	default:
+		r.Header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
 }
 
 // decodeBody reads the body into v: a JSON object, or nothing, which counts as {}.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -39,24 +40,32 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	req := refreshRequest{session: token.Session, gen: token.Gen, device: r.DeviceID, ip: r.Client.IP, jti: jti}
 	active, failed := a.Active(ctx, token.User)
 
-	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (refreshOutcome, *Change) {
+	type answer struct {
+		refreshOutcome
+		pair   Pair
+		failed error
+	}
+	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
 		out, change := a.policy.refreshSession(l, req, now)
 		switch {
 		case !out.verdict.granted():
-			return out, change // a refusal needs no opinion of the app's
+			return answer{refreshOutcome: out}, change // a refusal needs no opinion of the app's
 		case failed != nil:
-			return out, nil
+			return answer{failed: ErrInternal.because(failed)}, nil
 		case !active:
 			ended, change := endSessions(l, only(token.Session), ReasonUserInactive, now)
-			return refreshOutcome{verdict: refreshInactive, session: out.session, ended: endings(ended, ReasonUserInactive)}, change
+			out = refreshOutcome{verdict: refreshInactive, session: out.session, ended: endings(ended, ReasonUserInactive)}
+			return answer{refreshOutcome: out}, change
 		}
-		return out, change
+		pair, err := a.pair(token.User, &out.session, jti)
+		if err != nil {
+			return answer{failed: err}, nil // before anything is committed
+		}
+		pair.Same = out.session.Gen == token.Gen
+		return answer{refreshOutcome: out, pair: pair}, change
 	})
-	if err != nil {
+	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
-	}
-	if out.verdict.granted() && failed != nil {
-		return Pair{}, ErrInternal.because(failed)
 	}
 	name, refusal := out.verdict.means()
 	a.audit(ctx, name, seen)
@@ -67,9 +76,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	if out.verdict == refreshRepeated {
 		a.uses.note(token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
 	}
-	pair, err := a.pair(token.User, &out.session, jti)
-	pair.Same = out.session.Gen == token.Gen
-	return pair, err
+	return out.pair, nil
 }
 
 // granted reports whether a verdict answers with tokens.

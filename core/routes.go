@@ -9,30 +9,56 @@ import (
 // Without Config.Authenticate there is no login route.
 func (a *Auth) Routes() []Route {
 	routes := []Route{
-		{http.MethodPost, "/refresh", a.fromHere(a.serveRefresh)},
-		{http.MethodPost, "/logout", a.fromHere(a.serveLogout)},
-		{http.MethodPost, "/logout-all", a.fromHere(a.guarded(a.serveLogoutAll))},
-		{http.MethodGet, "/sessions", a.guarded(a.serveSessions)},
-		{http.MethodPost, "/sessions/revoke", a.fromHere(a.guarded(a.serveRevoke))},
-		{http.MethodPost, "/sessions/revoke-all", a.fromHere(a.guarded(a.serveRevokeOthers))},
+		{http.MethodPost, "/refresh", a.answer(a.fromHere(a.serveRefresh))},
+		{http.MethodPost, "/logout", a.answer(a.fromHere(a.serveLogout))},
+		{http.MethodPost, "/logout-all", a.answer(a.fromHere(a.guarded(a.serveLogoutAll)))},
+		{http.MethodGet, "/sessions", a.answer(a.guarded(a.serveSessions))},
+		{http.MethodPost, "/sessions/revoke", a.answer(a.fromHere(a.guarded(a.serveRevoke)))},
+		{http.MethodPost, "/sessions/revoke-all", a.answer(a.fromHere(a.guarded(a.serveRevokeOthers)))},
 	}
 	if a.Authenticate != nil {
-		routes = append(routes, Route{http.MethodPost, "/login", a.fromHere(a.serveLogin)})
+		routes = append(routes, Route{http.MethodPost, "/login", a.answer(a.fromHere(a.serveLogin))})
 	}
 	return routes
 }
 
-// fromHere wraps a route that changes state: requests from other sites end here.
-func (a *Auth) fromHere(serve func(Request) Response) func(Request) Response {
+// handler answers a request, or says why not.
+type handler func(Request) (Response, error)
+
+// answer turns a handler into what a route serves.
+func (a *Auth) answer(serve handler) func(Request) Response {
 	return func(r Request) Response {
+		out, err := serve(r)
+		if err != nil {
+			return a.refuse(r, err)
+		}
+		return out
+	}
+}
+
+// fromHere wraps a route that changes state: requests from other sites end here.
+func (a *Auth) fromHere(serve handler) handler {
+	return func(r Request) (Response, error) {
 		if err := a.sameSite(r); err != nil {
-			return refuse(err)
+			return Response{}, err
 		}
 		return serve(r)
 	}
 }
 
-func (a *Auth) serveLogin(r Request) Response {
+// guarded wraps a route that needs an access token.
+func (a *Auth) guarded(serve func(Request, *Principal) (Response, error)) handler {
+	guard := a.Guard()
+	return func(r Request) (Response, error) {
+		d := guard.Check(r)
+		if d.Refusal != nil {
+			return *d.Refusal, nil
+		}
+		return serve(r, d.Principal)
+	}
+}
+
+func (a *Auth) serveLogin(r Request) (Response, error) {
 	var body struct {
 		Username   string `json:"username"`
 		Password   string `json:"password"`
@@ -42,40 +68,45 @@ func (a *Auth) serveLogin(r Request) Response {
 		Delivery   string `json:"delivery"`
 	}
 	if err := decodeBody(r, &body); err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	switch {
 	case body.Username == "" || body.Password == "":
-		return refuse(ErrBadRequest.saying("username and password are required"))
+		return Response{}, ErrBadRequest.saying("username and password are required")
 	case body.Delivery != "" && body.Delivery != "cookie" && body.Delivery != "body":
-		return refuse(ErrBadRequest.saying(`delivery must be "cookie" or "body"`))
+		return Response{}, ErrBadRequest.saying(`delivery must be "cookie" or "body"`)
 	}
 	client := clientOf(r)
 	client.DeviceID, client.Signed = a.presentedDevice(r, body.DeviceID)
 	client.DeviceName, client.ClientType = body.DeviceName, body.ClientType
 	if err := client.check(); err != nil {
-		return refuse(err) // before the password is looked at
+		return Response{}, err // before the password is looked at
 	}
 	identity, err := a.Authenticate(r.Context(), Credentials{Username: body.Username, Password: body.Password})
 	if err != nil {
-		a.audit(r.Context(), EventSignInRefused, Event{DeviceID: client.DeviceID, IP: client.IP, UserAgent: cutText(client.UserAgent, userAgentCap)})
-		return refuse(appError(err, ErrInvalidCredentials, ErrUserInactive))
+		err = appError(err, ErrInvalidCredentials, ErrUserInactive)
+		if !errors.Is(err, ErrInternal) {
+			a.audit(r.Context(), EventSignInRefused, Event{DeviceID: client.DeviceID, IP: client.IP, UserAgent: cutText(client.UserAgent, userAgentCap)})
+		}
+		return Response{}, err
 	}
 	presented := distinct(r.Cookies(a.Cookie.Name)...)
 	pair, err := a.SignIn(r.Context(), SignInRequest{Identity: identity, Client: client, Replaces: presented})
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	inBody := body.Delivery == "body"
 	out := reply(http.StatusOK, shapePair(&pair, inBody))
 	switch {
 	case !inBody:
 		a.setRefreshCookie(&out, &pair)
-		a.setDeviceCookie(&out, pair.Session.Device)
+		if err := a.setDeviceCookie(&out, pair.Session.Device); err != nil {
+			return Response{}, err
+		}
 	case len(presented) > 0:
 		a.dropRefreshCookie(&out)
 	}
-	return out
+	return out, nil
 }
 
 // appError returns what an app's function answered if it is one of those that
@@ -89,44 +120,44 @@ func appError(err error, may ...*Error) error {
 	return ErrInternal.because(err)
 }
 
-func (a *Auth) serveRefresh(r Request) Response {
+func (a *Auth) serveRefresh(r Request) (Response, error) {
 	var body struct {
 		RefreshToken string `json:"refresh_token"`
 		DeviceID     string `json:"device_id"`
 	}
 	if err := decodeBody(r, &body); err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	cookies := distinct(r.Cookies(a.Cookie.Name)...)
 	tokens := distinct(append(cookies, body.RefreshToken)...)
 	switch {
 	case len(tokens) == 0:
-		return refuse(ErrRefreshTokenMissing)
+		return Response{}, ErrRefreshTokenMissing
 	case len(tokens) > 1:
-		return refuse(ErrBadRequest.saying("the request presents different refresh tokens"))
+		return Response{}, ErrBadRequest.saying("the request presents different refresh tokens")
 	case !validText(body.DeviceID):
-		return refuse(errDeviceID)
+		return Response{}, errDeviceID
 	}
 	device, _ := a.presentedDevice(r, body.DeviceID)
 	pair, err := a.Refresh(r.Context(), RefreshRequest{Token: tokens[0], DeviceID: device, Client: clientOf(r)})
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	inBody := len(cookies) == 0
 	out := reply(http.StatusOK, shapePair(&pair, inBody))
 	if !inBody {
 		a.setRefreshCookie(&out, &pair)
 	}
-	return out
+	return out, nil
 }
 
-func (a *Auth) serveLogout(r Request) Response {
+func (a *Auth) serveLogout(r Request) (Response, error) {
 	var body struct {
 		RefreshToken string `json:"refresh_token"`
 		All          bool   `json:"all"`
 	}
 	if err := decodeBody(r, &body); err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	tokens := append(r.Cookies(a.Cookie.Name), body.RefreshToken, bearer(r))
 	signOut := a.SignOut
@@ -135,9 +166,9 @@ func (a *Auth) serveLogout(r Request) Response {
 	}
 	n, err := signOut(r.Context(), tokens...)
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
-	return a.signedOut("signed out", n)
+	return a.signedOut("signed out", n), nil
 }
 
 // signedOut answers after the session of this browser has ended.
@@ -147,53 +178,53 @@ func (a *Auth) signedOut(message string, n int) Response {
 	return out
 }
 
-func (a *Auth) serveLogoutAll(r Request, p *Principal) Response {
+func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
-	return a.signedOut("signed out everywhere", n)
+	return a.signedOut("signed out everywhere", n), nil
 }
 
-func (a *Auth) serveSessions(r Request, p *Principal) Response {
+func (a *Auth) serveSessions(r Request, p *Principal) (Response, error) {
 	sessions, err := a.Sessions(r.Context(), p.UserID)
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	list := make([]sessionShape, len(sessions))
 	for i := range sessions {
 		list[i] = shapeSession(&sessions[i], p.SessionID)
 	}
-	return reply(http.StatusOK, sessionsShape{list, len(list)})
+	return reply(http.StatusOK, sessionsShape{list, len(list)}), nil
 }
 
-func (a *Auth) serveRevoke(r Request, p *Principal) Response {
+func (a *Auth) serveRevoke(r Request, p *Principal) (Response, error) {
 	var body struct {
 		SessionID string `json:"session_id"`
 	}
 	if err := decodeBody(r, &body); err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	if body.SessionID == "" {
-		return refuse(ErrBadRequest.saying("session_id is required"))
+		return Response{}, ErrBadRequest.saying("session_id is required")
 	}
 	id, err := ParseID(body.SessionID)
 	if err != nil {
-		return refuse(ErrSessionNotFound)
+		return Response{}, ErrSessionNotFound
 	}
 	if err := a.Revoke(r.Context(), p.UserID, id, ReasonRevoked); err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
 	if id == p.SessionID {
-		return a.signedOut("session revoked", 1)
+		return a.signedOut("session revoked", 1), nil
 	}
-	return reply(http.StatusOK, revokedShape{"session revoked", 1})
+	return reply(http.StatusOK, revokedShape{"session revoked", 1}), nil
 }
 
-func (a *Auth) serveRevokeOthers(r Request, p *Principal) Response {
+func (a *Auth) serveRevokeOthers(r Request, p *Principal) (Response, error) {
 	n, err := a.RevokeOthers(r.Context(), p.UserID, p.SessionID, ReasonRevoked)
 	if err != nil {
-		return refuse(err)
+		return Response{}, err
 	}
-	return reply(http.StatusOK, revokedShape{"other sessions revoked", n})
+	return reply(http.StatusOK, revokedShape{"other sessions revoked", n}), nil
 }

@@ -45,6 +45,12 @@ type policy struct {
 // live reports whether a session opens anything at a time.
 func (s *Session) live(now time.Time) bool { return now.Before(s.ExpiresAt) }
 
+// lingers reports whether a session is over, but not for so long that none of
+// its access tokens verifies any more, leeway included.
+func (s *Session) lingers(now time.Time) bool {
+	return !s.live(now) && now.Before(s.ExpiresAt.Add(maxLeeway))
+}
+
 // accepts reports whether a session that is live takes an access token.
 func (s *Session) accepts(serial uint64, jti string, now time.Time) bool {
 	if serial < s.MinSerial {

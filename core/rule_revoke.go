@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// endSessions ends those live sessions that which picks.
+// endSessions ends those live sessions that which picks and returns them. Of
+// those that are over it revokes what may still verify.
 func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
 	var (
 		c     Change
@@ -17,7 +18,12 @@ func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time)
 			ended = append(ended, s)
 		}
 	}
-	if ended == nil {
+	for i := range l.Sessions {
+		if s := &l.Sessions[i]; s.lingers(now) && which(s) {
+			c.end(s, ReasonExpired)
+		}
+	}
+	if c.End == nil {
 		return nil, nil
 	}
 	return ended, c.seal(&l, now)
@@ -63,9 +69,10 @@ func revokeToken(l Ledger, session ID, serial uint64, jti string, expires, now t
 // nothing is live, since a store may keep history.
 func forget(l Ledger, now time.Time) ([]Session, *Change) {
 	c := Change{Forget: true}
-	live := l.live(now)
-	for i := range live {
-		c.Publish = append(c.Publish, revokeBelow(&live[i], AllSerials, time.Time{}))
+	for i := range l.Sessions {
+		if s := &l.Sessions[i]; s.live(now) || s.lingers(now) {
+			c.Publish = append(c.Publish, revokeBelow(s, AllSerials, time.Time{}))
+		}
 	}
-	return live, c.seal(&l, now)
+	return l.live(now), c.seal(&l, now)
 }

@@ -61,7 +61,7 @@ type sealedKind struct {
 
 var (
 	refreshKind = &sealedKind{0, "sprt_", "sallyport v1 refresh token", idSize + 1 + 1, sealBodyMax}
-	deviceKind  = &sealedKind{1, "spdt_", "sallyport v1 device token", idSize, idSize}
+	deviceKind  = &sealedKind{1, "spdt_", "sallyport v1 device token", 1 + 1, 1 + textCap}
 	sealedKinds = [...]*sealedKind{refreshKind, deviceKind}
 )
 

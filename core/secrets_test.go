@@ -119,7 +119,7 @@ func TestSecretRotation(t *testing.T) {
 	if tok, err := late.mintRefresh(position, tokenTime.Add(-1)); tok != "" || !errors.Is(err, errNoSecret) {
 		t.Errorf("refresh: got %q, %v", tok, err)
 	}
-	if tok, err := late.mintDevice(tokenID(1), tokenTime.Add(-1)); tok != "" || !errors.Is(err, errNoSecret) {
+	if tok, err := late.mintDevice(tokenDevice(1), tokenTime.Add(-1)); tok != "" || !errors.Is(err, errNoSecret) {
 		t.Errorf("device: got %q, %v", tok, err)
 	}
 	// Of two with the same MintFrom the earlier mints.
@@ -139,8 +139,8 @@ func TestKeyAsSecret(t *testing.T) {
 	}
 	same := tokenSecrets(t, Secret{Value: tokenSecret(32, 1)}, Secret{Value: tokenSecret(64, 2), MintFrom: from})
 	for _, now := range []time.Time{tokenTime, from.Add(-1), from, from.Add(time.Hour)} {
-		a, err1 := r.mintDevice(tokenID(1), now)
-		b, err2 := same.mintDevice(tokenID(1), now)
+		a, err1 := r.mintDevice(tokenDevice(1), now)
+		b, err2 := same.mintDevice(tokenDevice(1), now)
 		if err1 != nil || err2 != nil || a != b {
 			t.Errorf("%v: got %s, want %s, %v, %v", now, a, b, err1, err2)
 		}
@@ -171,7 +171,7 @@ func TestDerivedKeysDiffer(t *testing.T) {
 func TestSecretsDoNotShareMemory(t *testing.T) {
 	value := tokenSecret(32, 1)
 	r := tokenSecrets(t, Secret{Value: value})
-	tok, err := r.mintDevice(tokenID(1), tokenTime)
+	tok, err := r.mintDevice(tokenDevice(1), tokenTime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,10 +74,31 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 			return Pair{}, err
 		}
 	}
-	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (signInOutcome, *Change) {
-		return a.policy.signIn(l, req, now)
+	type begun struct {
+		signInOutcome
+		pair   Pair
+		failed error
+	}
+	var looked *ID // the ledger's version at the last look
+	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (begun, *Change) {
+		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil {
+			// A session of this id may have begun and ended: the id is spent.
+			if req.session.ID, err = newID(a.Random); err != nil {
+				return begun{failed: ErrInternal.because(err)}, nil
+			}
+		}
+		looked = &l.Version
+		out, change := a.policy.signIn(l, req, now)
+		if out.refused {
+			return begun{signInOutcome: out}, nil
+		}
+		pair, err := a.pair(userID, &out.session, req.jti)
+		if err != nil {
+			return begun{failed: err}, nil // before anything is committed
+		}
+		return begun{signInOutcome: out, pair: pair}, change
 	})
-	if err != nil {
+	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
 	seen := Event{UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
@@ -87,7 +109,7 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	a.auditEnded(ctx, userID, out.ended)
 	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
 	a.audit(ctx, EventSignedIn, seen)
-	return a.pair(userID, &out.session, req.jti)
+	return out.pair, nil
 }
 
 // candidate makes the session that a sign-in wants.
@@ -153,8 +175,7 @@ func (c *Client) check() error {
 func (id *Identity) check() error {
 	wrong := []error{checkUserID(id.UserID)}
 	for _, scope := range id.Scopes {
-		// RFC 6749 section 3.3: printable ASCII without space, quote, backslash.
-		if scope == "" || strings.ContainsFunc(scope, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' }) {
+		if !validScope(scope) {
 			wrong = append(wrong, fmt.Errorf("sallyport: Identity.Scopes: %q is no scope (RFC 6749 section 3.3)", scope))
 		}
 	}

@@ -149,13 +149,14 @@ func FuzzRefreshToken(f *testing.F) {
 
 func FuzzDeviceToken(f *testing.F) {
 	r := tokenSecrets(f, Secret{Value: tokenSecret(32, 1)})
-	tok, err := r.mintDevice(tokenID(1), tokenTime)
+	tok, err := r.mintDevice(tokenDevice(1), tokenTime)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(tok, false)
-	f.Add(strings.Repeat("\x00", 16), true)
-	f.Add(strings.Repeat("x", 16), true)
+	f.Add("\x01"+strings.Repeat("\x00", 16), true)
+	f.Add("\x01"+strings.Repeat("x", 16), true)
+	f.Add("\x00tablet", true)
 	f.Add("", true)
 	f.Fuzz(func(t *testing.T, s string, isBody bool) {
 		if isBody {
@@ -165,11 +166,11 @@ func FuzzDeviceToken(f *testing.F) {
 			}
 			s = sealed
 		}
-		id, err := r.openDevice(s)
+		d, err := r.openDevice(s)
 		if err != nil {
 			return
 		}
-		if again, err := r.mintDevice(id, tokenTime); err != nil || again != s {
+		if again, err := r.mintDevice(d, tokenTime); err != nil || again != s {
 			t.Errorf("%q: again %q, %v", s, again, err)
 		}
 	})

@@ -135,7 +135,7 @@ func TestTokenKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := secrets.mintDevice(tokenID(1), tokenTime)
+	device, err := secrets.mintDevice(tokenDevice(1), tokenTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestTokenKinds(t *testing.T) {
 // imports can (P3).
 func TestVerifierImports(t *testing.T) {
 	for _, file := range []string{
-		"accesstoken.go", "claims.go", "keys.go", "jwk.go", "weakness.go", "secrets.go",
+		"accesstoken.go", "accessclaims.go", "claims.go", "keys.go", "jwk.go", "weakness.go", "secrets.go",
 		"refreshtoken.go", "devicetoken.go", "userid.go", "id.go",
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -38,9 +39,9 @@ func (a *Auth) load(ctx context.Context, userID string) (Ledger, time.Time, erro
 // Conflicts need no limit, since each means that somebody else got on; the
 // store's deadline ends them.
 //
-// A commit whose reply was lost is looked at a second time. If it took place
-// the first outcome stands. If not, or if something was committed over it, the
-// decision is made again: decide has to recognise what it did before.
+// A commit whose reply was lost is looked at a second time. If the ledger shows
+// that it took place the first outcome stands, even if others were committed
+// since. Otherwise the decision is made again.
 func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Ledger, time.Time) (O, *Change)) (O, error) {
 	var none O
 	if err := checkUserID(userID); err != nil {
@@ -52,8 +53,15 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	if err != nil {
 		return none, ErrStoreUnavailable.because(err)
 	}
-	lost := false
+	var (
+		lost        *Change // may have been committed, now or later
+		lostOutcome O
+	)
 	for {
+		if lost != nil && lost.took(&ledger) {
+			a.feed.enforce(lost.Publish)
+			return lostOutcome, nil
+		}
 		outcome, change := decide(ledger, a.dated(&ledger))
 		if change == nil {
 			return outcome, nil
@@ -66,19 +74,53 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		case err == nil:
 			a.feed.enforce(change.Publish)
 			return outcome, nil
-		case ctx.Err() != nil, lost && !errors.Is(err, ErrConflict):
+		case ctx.Err() != nil, lost != nil && !errors.Is(err, ErrConflict):
 			return none, ErrStoreUnavailable.because(err)
 		case errors.Is(err, ErrConflict):
 			ledger = stands
 		default:
-			lost = true
+			lost, lostOutcome = change, outcome
 			if ledger, err = a.Store.Load(ctx, userID); err != nil {
 				return none, ErrStoreUnavailable.because(err)
 			}
-			if ledger.Version == change.ID {
-				a.feed.enforce(change.Publish)
-				return outcome, nil
-			}
 		}
 	}
+}
+
+// took reports whether a ledger shows that c was committed: it is what c made
+// of it, or others were committed since and all that c wanted is so.
+func (c *Change) took(l *Ledger) bool {
+	switch {
+	case c.Forget:
+		return l.Version.IsZero() && !c.If.IsZero() // else nothing tells
+	case l.Version == c.ID:
+		return true
+	case l.Version == c.If, len(c.Put)+len(c.End) == 0:
+		return false
+	}
+	at := func(id ID) int { return slices.IndexFunc(l.Sessions, func(s Session) bool { return s.ID == id }) }
+	for _, e := range c.End {
+		if at(e.ID) >= 0 {
+			return false
+		}
+	}
+	for i := range c.Put {
+		if j := at(c.Put[i].ID); j < 0 || !c.Put[i].lastsIn(&l.Sessions[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastsIn reports whether a session still says what s does: since then it may
+// have been used, and single tokens of it revoked.
+func (s *Session) lastsIn(stands *Session) bool {
+	for _, r := range s.Revoked {
+		if !slices.Contains(stands.Revoked, r) {
+			return false
+		}
+	}
+	return s.Gen == stands.Gen && s.Serial == stands.Serial && s.MinSerial == stands.MinSerial &&
+		s.Access.JTI == stands.Access.JTI && s.MovedAt.Equal(stands.MovedAt) &&
+		(s.SeenAt.IsZero() || s.SeenAt.Equal(stands.SeenAt)) && !stands.LastSeenAt.Before(s.LastSeenAt)
 }

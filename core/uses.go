@@ -58,6 +58,17 @@ func (u *uses) note(userID string, s use) {
 	u.noted[s.session] = known
 }
 
+// recorded notes when a session's activity was last recorded, in this process
+// or another, so that the next is noted a touch interval after that.
+func (u *uses) recorded(session ID, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if known, ok := u.noted[session]; ok {
+		known.touched = at
+		u.noted[session] = known
+	}
+}
+
 // forget has the next sign of life of a session noted again.
 func (u *uses) forget(session ID) {
 	u.mu.Lock()
@@ -67,15 +78,14 @@ func (u *uses) forget(session ID) {
 
 // noteUses writes signs of life until ctx is done, and then what is queued.
 func (a *Auth) noteUses(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case u := <-a.uses.queue:
 			_ = a.writeUse(context.WithoutCancel(ctx), u) // noted again at a later request
 		case <-ctx.Done():
-			a.flushUses(context.WithoutCancel(ctx))
-			return
 		}
 	}
+	a.flushUses(context.WithoutCancel(ctx))
 }
 
 // flushUses writes what is queued. It gives up when the store does not answer.
@@ -93,11 +103,19 @@ func (a *Auth) flushUses(ctx context.Context) {
 }
 
 func (a *Auth) writeUse(ctx context.Context, u userUse) error {
-	_, err := transact(ctx, a, u.userID, func(l Ledger, now time.Time) (struct{}, *Change) {
-		return struct{}{}, a.policy.used(l, u.use, now)
+	at, err := transact(ctx, a, u.userID, func(l Ledger, now time.Time) (time.Time, *Change) {
+		if change := a.policy.used(l, u.use, now); change != nil {
+			return change.Put[0].LastSeenAt, change
+		}
+		if s := l.session(u.session, now); s != nil {
+			return s.LastSeenAt, nil
+		}
+		return u.at, nil
 	})
 	if err != nil {
 		a.uses.forget(u.session)
+		return err
 	}
-	return err
+	a.uses.recorded(u.session, at)
+	return nil
 }
