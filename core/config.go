@@ -179,6 +179,11 @@ func (c Config) settle(now time.Time) (*settings, error) {
 			mistake("%s: %v is less than %v", name, *v, least)
 		}
 	}
+	whole := func(v time.Duration, name string) { // ledgers hold no less
+		if v%time.Millisecond != 0 {
+			mistake("%s: %v is not in whole milliseconds", name, v)
+		}
+	}
 	set(&c.AccessTTL, "AccessTTL", time.Hour, time.Second)
 	if c.AccessTTL%time.Second != 0 {
 		mistake("AccessTTL: %v is not in whole seconds", c.AccessTTL)
@@ -189,6 +194,11 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	set(&c.TouchInterval, "TouchInterval", 5*time.Minute, time.Millisecond)
 	set(&c.StoreTimeout, "StoreTimeout", 3*time.Second, time.Millisecond)
 	set(&c.MaxStaleness, "MaxStaleness", 2*time.Second, 100*time.Millisecond)
+	whole(c.RefreshTTL, "RefreshTTL")
+	whole(c.SessionTTL, "SessionTTL")
+	if c.IdleTimeout != c.RefreshTTL {
+		whole(c.IdleTimeout, "IdleTimeout")
+	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		mistake("Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
 	}
@@ -204,6 +214,11 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		mistake("Grace: %v is not between 0 and 5m", c.Grace)
 	case c.Grace >= c.AccessTTL:
 		mistake("Grace: %v is not shorter than AccessTTL, %v", c.Grace, c.AccessTTL)
+	default:
+		whole(c.Grace, "Grace")
+	}
+	if c.RetireAccess != AtOnce {
+		whole(c.RetireAccess, "RetireAccess")
 	}
 	if c.RetireAccess != AtOnce && (c.RetireAccess < 0 || c.RetireAccess > c.AccessTTL) {
 		mistake("RetireAccess: %v is not AtOnce or between 0 and AccessTTL, %v", c.RetireAccess, c.AccessTTL)

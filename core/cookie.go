@@ -40,8 +40,7 @@ func (a *Auth) setRefreshCookie(r *Response, p *Pair) {
 	if p.Same {
 		return
 	}
-	left := p.cookieUntil.Sub(ledgerTime(a.now()))
-	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, left))
+	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, p.cookieLife))
 }
 
 // setDeviceCookie adds the cookie by which a browser's device is known again.

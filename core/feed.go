@@ -86,19 +86,23 @@ func (f *feed) vouches(issued, now time.Time) bool {
 	return now.Before(f.lease) && !f.full && !f.epoch.ID.IsZero() && issued.After(f.epoch.Began.Add(epochMargin))
 }
 
-// enforce takes revocations in. It never forgets a stricter one.
-func (f *feed) enforce(events []Revocation) {
+// enforce takes revocations in, but for those that are over: a store may keep
+// them for long. It never forgets a stricter one.
+func (f *feed) enforce(events []Revocation, now time.Time) {
 	if len(events) == 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
+		until := e.Until.Unix()
+		if until <= now.Unix() {
+			continue
+		}
 		if len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most {
 			f.full = true
 			return
 		}
-		until := e.Until.Unix()
 		switch {
 		case e.JTI != "":
 			key := jtiKey(e.JTI)
@@ -193,7 +197,7 @@ func (a *Auth) readFeed(ctx context.Context, cursor Cursor, wait time.Duration) 
 		}
 		return cursor
 	}
-	a.feed.enforce(batch.Events)
+	a.feed.enforce(batch.Events, began)
 	a.feed.renew(began, batch.Epoch, cursor == "" || batch.Reset)
 	return batch.Next
 }

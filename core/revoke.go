@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -117,10 +118,14 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 // was none, ErrTokenInvalid or ErrRefreshTokenInvalid if none was authentic,
 // ErrStoreUnavailable.
 func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
-	opened, err := a.openAll(tokens)
+	opened, err := openAll(a.open, tokens)
 	if err != nil {
 		return 0, err
 	}
+	return a.signOut(ctx, opened)
+}
+
+func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 	total := 0
 	for _, t := range opened {
 		n, err := a.end(ctx, t.userID, only(t.session), ReasonSignedOut)
@@ -136,10 +141,14 @@ func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 // name, and returns how many. Errors are those of SignOut, and ErrTokenRevoked
 // if none of the sessions is live: a token that was taken away moves nobody.
 func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
-	opened, err := a.openAll(tokens)
+	opened, err := openAll(a.open, tokens)
 	if err != nil {
 		return 0, err
 	}
+	return a.signOutAll(ctx, opened)
+}
+
+func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) {
 	total := 0
 	for _, t := range opened {
 		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
@@ -170,9 +179,17 @@ type openToken struct {
 // open reads a raw token of either kind. It does not ask the store.
 func (a *Auth) open(token string) (openToken, error) {
 	if strings.HasPrefix(token, refreshKind.prefix) {
-		t, err := a.secret.openRefresh(token)
-		return openToken{userID: t.User, session: t.Session}, err
+		return a.openRefresh(token)
 	}
+	return a.openAccess(token)
+}
+
+func (a *Auth) openRefresh(token string) (openToken, error) {
+	t, err := a.secret.openRefresh(token)
+	return openToken{userID: t.User, session: t.Session}, err
+}
+
+func (a *Auth) openAccess(token string) (openToken, error) {
 	c, err := a.access.verify(token, a.now())
 	expired := errors.Is(err, ErrTokenExpired)
 	if err != nil && !expired {
@@ -181,31 +198,26 @@ func (a *Auth) open(token string) (openToken, error) {
 	return openToken{userID: c.Subject, session: c.Session, access: c, expired: expired}, nil
 }
 
-// openAll opens the authentic ones of tokens, one per session.
-func (a *Auth) openAll(tokens []string) ([]openToken, error) {
+// openAll opens the authentic ones of tokens, one per session. If there is none
+// the error says what was wrong with the first, or ErrTokenMissing.
+func openAll(open func(string) (openToken, error), tokens []string) ([]openToken, error) {
 	var (
 		opened []openToken
-		refuse error = ErrTokenMissing
-		known        = make(map[ID]bool, len(tokens))
+		refuse error
+		known  = make(map[ID]bool, len(tokens))
 	)
-	for _, token := range tokens {
-		if token == "" {
-			continue
-		}
-		t, err := a.open(token)
-		if err != nil {
-			if refuse == ErrTokenMissing { //nolint:errorlint // the sentinel itself
-				refuse = err
-			}
-			continue
-		}
-		if !known[t.session] {
+	for _, token := range distinct(tokens...) {
+		t, err := open(token)
+		switch {
+		case err != nil:
+			refuse = cmp.Or(refuse, err)
+		case !known[t.session]:
 			known[t.session] = true
 			opened = append(opened, t)
 		}
 	}
 	if opened == nil {
-		return nil, refuse
+		return nil, cmp.Or(refuse, error(ErrTokenMissing))
 	}
 	return opened, nil
 }

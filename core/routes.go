@@ -159,12 +159,22 @@ func (a *Auth) serveLogout(r Request) (Response, error) {
 	if err := decodeBody(r, &body); err != nil {
 		return Response{}, err
 	}
-	tokens := append(r.Cookies(a.Cookie.Name), body.RefreshToken, bearer(r))
-	signOut := a.SignOut
-	if body.All {
-		signOut = a.SignOutAll
+	// What a token is follows from where it came: a cookie is no place for an
+	// access token.
+	opened, bad := openAll(a.openAccess, []string{bearer(r)})
+	more, worse := openAll(a.openRefresh, append(r.Cookies(a.Cookie.Name), body.RefreshToken))
+	opened = append(opened, more...)
+	if opened == nil {
+		if errors.Is(bad, ErrTokenMissing) {
+			bad = worse
+		}
+		return Response{}, bad
 	}
-	n, err := signOut(r.Context(), tokens...)
+	signOut := a.signOut
+	if body.All {
+		signOut = a.signOutAll
+	}
+	n, err := signOut(r.Context(), opened)
 	if err != nil {
 		return Response{}, err
 	}
@@ -179,6 +189,9 @@ func (a *Auth) signedOut(message string, n int) Response {
 }
 
 func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
+	if err := decodeBody(r, &struct{}{}); err != nil {
+		return Response{}, err
+	}
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
 	if err != nil {
 		return Response{}, err
@@ -222,6 +235,9 @@ func (a *Auth) serveRevoke(r Request, p *Principal) (Response, error) {
 }
 
 func (a *Auth) serveRevokeOthers(r Request, p *Principal) (Response, error) {
+	if err := decodeBody(r, &struct{}{}); err != nil {
+		return Response{}, err
+	}
 	n, err := a.RevokeOthers(r.Context(), p.UserID, p.SessionID, ReasonRevoked)
 	if err != nil {
 		return Response{}, err

@@ -27,7 +27,8 @@ type SignInRequest struct {
 	Client   Client
 	// Replaces are the refresh tokens that the browser presented, if any. The
 	// sessions that they name end first, whoever's they are, so that a sign-in
-	// never leaves a session behind that nobody can reach any more.
+	// never leaves a session behind that nobody can reach any more. Those of
+	// other users end even if this sign-in is then refused.
 	Replaces []string
 }
 
@@ -37,14 +38,14 @@ type Pair struct {
 	AccessToken      string
 	ExpiresIn        time.Duration // of the access token, whole seconds
 	RefreshToken     string
-	RefreshExpiresIn time.Duration
+	RefreshExpiresIn time.Duration // whole seconds
 	Session          Session
 	// Same says that RefreshToken stands for what was presented: the client
 	// has it, and a cookie with it must not be set again, since the browser
 	// may hold a newer one by the time it arrives.
 	Same bool
 
-	cookieUntil time.Time // when the refresh token can't be good any more
+	cookieLife time.Duration // until the refresh token can't be good any more
 }
 
 const (
@@ -242,13 +243,14 @@ func (a *Auth) pair(userID string, s *Session, jti ID) (Pair, error) {
 	if a.policy.refresh == Sliding {
 		cookieUntil = s.AbsoluteExpiresAt // the cookie is not set again
 	}
+	left := func(until time.Time) time.Duration { return max(0, until.Sub(issued).Truncate(time.Second)) }
 	return Pair{
 		UserID:           userID,
 		AccessToken:      access,
-		ExpiresIn:        max(0, expires.Sub(issued)),
+		ExpiresIn:        left(expires),
 		RefreshToken:     refresh,
-		RefreshExpiresIn: max(0, s.RefreshExpiresAt.Sub(now)),
+		RefreshExpiresIn: left(s.RefreshExpiresAt),
 		Session:          *s,
-		cookieUntil:      cookieUntil,
+		cookieLife:       left(cookieUntil),
 	}, nil
 }

@@ -59,7 +59,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	)
 	for {
 		if lost != nil && lost.took(&ledger) {
-			a.feed.enforce(lost.Publish)
+			a.feed.enforce(lost.Publish, a.now())
 			return lostOutcome, nil
 		}
 		outcome, change := decide(ledger, a.dated(&ledger))
@@ -72,7 +72,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		stands, err := a.Store.Commit(ctx, userID, *change)
 		switch {
 		case err == nil:
-			a.feed.enforce(change.Publish)
+			a.feed.enforce(change.Publish, a.now())
 			return outcome, nil
 		case ctx.Err() != nil, lost != nil && !errors.Is(err, ErrConflict):
 			return none, ErrStoreUnavailable.because(err)

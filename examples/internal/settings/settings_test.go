@@ -1,0 +1,205 @@
+package settings_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/examples/internal/settings"
+	"github.com/sallyport-go/sallyport/memstore"
+)
+
+var key = rand.Text() + rand.Text()
+
+// read reads an environment and has core.New look at what comes out.
+func read(env map[string]string) (settings.Settings, error) {
+	s, err := settings.Read(func(name string) string { return env[name] })
+	if err != nil {
+		return s, err
+	}
+	config := s.Auth
+	config.Store, config.Prefix = memstore.New(), "/api/v1/auth"
+	auth, err := core.New(config)
+	if err != nil {
+		return s, settings.Explain(err)
+	}
+	return s, auth.Close()
+}
+
+func TestRead(t *testing.T) {
+	all := map[string]string{
+		"ADDR": ":9090", "SECRET_KEY": key,
+		"ACCESS_TOKEN_LIFETIME": "900", "REFRESH_TOKEN_LIFETIME": "48h", "SESSION_LIFETIME": "720h", "IDLE_TIMEOUT": "3600",
+		"REFRESH_POLICY": "sliding", "REFRESH_GRACE": "30s", "TOUCH_INTERVAL": "60",
+		"REFRESH_TOKEN_COOKIE_NAME": "__Secure-r", "REFRESH_TOKEN_COOKIE_SECURE": "true", "REFRESH_TOKEN_COOKIE_SAMESITE": "none",
+		"MAX_SESSIONS": "256", "SESSION_LIMIT_POLICY": "evict-idle", "LOGIN_LIMIT": "off",
+		"TRUSTED_ORIGINS": "https://app.example.com, https://example.org:8443",
+	}
+	want := settings.Settings{
+		Addr: ":9090",
+		Auth: core.Config{
+			Keys:      []core.Key{{Algorithm: core.HS256, Secret: []byte(key)}},
+			AccessTTL: 15 * time.Minute, RefreshTTL: 48 * time.Hour, SessionTTL: 720 * time.Hour, IdleTimeout: time.Hour,
+			RefreshPolicy: core.Sliding, Grace: 30 * time.Second, TouchInterval: time.Minute,
+			Cookie:      core.Cookie{Name: "__Secure-r", SameSite: http.SameSiteNoneMode},
+			MaxSessions: 256, SessionLimitPolicy: core.EvictIdle,
+			TrustedOrigins: []string{"https://app.example.com", "https://example.org:8443"},
+		},
+	}
+	got, err := read(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	for _, env := range []map[string]string{
+		nil,
+		{"ADDR": "", "SECRET_KEY": "", "REFRESH_GRACE": "", "MAX_SESSIONS": "", "LOGIN_LIMIT": "", "REDIS_URL": "", "TRUSTED_ORIGINS": ""},
+	} {
+		s, err := read(env)
+		if err != nil {
+			t.Fatalf("%v: %v", env, err)
+		}
+		if s.Addr != "127.0.0.1:8080" || !s.RandomKey || !s.Auth.Cookie.Insecure {
+			t.Errorf("%v: got address %q, random key %v, insecure cookie %v", env, s.Addr, s.RandomKey, s.Auth.Cookie.Insecure)
+		}
+		again, err := read(env)
+		if err != nil || bytes.Equal(again.Auth.Keys[0].Secret, s.Auth.Keys[0].Secret) {
+			t.Errorf("%v: the same random key twice, or %v", env, err)
+		}
+		s.Auth.Keys, s.Auth.Cookie.Insecure = nil, false
+		if !reflect.DeepEqual(s.Auth, core.Config{}) {
+			t.Errorf("%v: got %+v, want what core recommends: zero values", env, s.Auth)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	for _, tt := range []struct {
+		rule        string
+		name, value string
+		get         func(settings.Settings) any
+		want        any
+	}{
+		{"0 is strict single use", "REFRESH_GRACE", "0", func(s settings.Settings) any { return s.Auth.Grace }, core.NoGrace},
+		{"0 is strict single use", "REFRESH_GRACE", "0s", func(s settings.Settings) any { return s.Auth.Grace }, core.NoGrace},
+		{"5 minutes at most", "REFRESH_GRACE", "5m", func(s settings.Settings) any { return s.Auth.Grace }, 5 * time.Minute},
+		{"seconds", "ACCESS_TOKEN_LIFETIME", "86400", func(s settings.Settings) any { return s.Auth.AccessTTL }, 24 * time.Hour},
+		{"Go durations", "ACCESS_TOKEN_LIFETIME", "1h30m", func(s settings.Settings) any { return s.Auth.AccessTTL }, 90 * time.Minute},
+		{"the default by name", "REFRESH_POLICY", "rotate", func(s settings.Settings) any { return s.Auth.RefreshPolicy }, core.Rotate},
+		{"the default by name", "SESSION_LIMIT_POLICY", "evict-oldest", func(s settings.Settings) any { return s.Auth.SessionLimitPolicy }, core.EvictOldest},
+		{"refuse", "SESSION_LIMIT_POLICY", "refuse", func(s settings.Settings) any { return s.Auth.SessionLimitPolicy }, core.RefuseNew},
+		{"lax", "REFRESH_TOKEN_COOKIE_SAMESITE", "lax", func(s settings.Settings) any { return s.Auth.Cookie.SameSite }, http.SameSiteLaxMode},
+		{"strict", "REFRESH_TOKEN_COOKIE_SAMESITE", "strict", func(s settings.Settings) any { return s.Auth.Cookie.SameSite }, http.SameSiteStrictMode},
+		{"not secure on loopback", "ADDR", "localhost:80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, true},
+		{"not secure on loopback", "ADDR", "[::1]:80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, true},
+		{"secure elsewhere", "ADDR", "0.0.0.0:80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
+		{"secure elsewhere", "ADDR", ":80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
+		{"secure elsewhere", "ADDR", "192.0.2.1:80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
+		{"secure when told", "REFRESH_TOKEN_COOKIE_SECURE", "true", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
+		{"one session", "MAX_SESSIONS", "1", func(s settings.Settings) any { return s.Auth.MaxSessions }, 1},
+		{"off is always accepted", "LOGIN_LIMIT", "off", func(settings.Settings) any { return nil }, nil},
+	} {
+		s, err := read(map[string]string{tt.name: tt.value})
+		if err != nil {
+			t.Errorf("%s: %s=%s: %v", tt.rule, tt.name, tt.value, err)
+		} else if got := tt.get(s); got != tt.want {
+			t.Errorf("%s: %s=%s: got %v, want %v", tt.rule, tt.name, tt.value, got, tt.want)
+		}
+	}
+	s, err := read(map[string]string{"ADDR": ":80", "REFRESH_TOKEN_COOKIE_SECURE": "false"})
+	if err != nil || !s.Auth.Cookie.Insecure {
+		t.Errorf("not secure when told: got insecure %v, error %v", s.Auth.Cookie.Insecure, err)
+	}
+}
+
+// A wrong setting stops the start with one line that names it.
+func TestWrong(t *testing.T) {
+	for _, tt := range []struct {
+		name, value string
+		with        string // another setting that it is wrong with: "NAME=value"
+	}{
+		{name: "ADDR", value: "8080"},
+		{name: "ADDR", value: "127.0.0.1"},
+		{name: "ADDR", value: "127.0.0.1:http-ish"},
+		{name: "ADDR", value: "127.0.0.1:70000"},
+		{name: "SECRET_KEY", value: "too-short"},
+		{name: "SECRET_KEY", value: strings.Repeat("a", 32)},
+		{name: "SECRET_KEY", value: "change-me-change-me-change-me-change-me"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "soon"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "0"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "-60"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "1.5"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "1500ms"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "99999999999999999999"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "9223372036854775807"},
+		{name: "ACCESS_TOKEN_LIFETIME", value: "18446744080"}, // in nanoseconds it would wrap around to 6 s
+		{name: "ACCESS_TOKEN_LIFETIME", value: " 60"},
+		{name: "REFRESH_TOKEN_LIFETIME", value: "7d"},
+		{name: "REFRESH_TOKEN_LIFETIME", value: "500ms"},
+		{name: "SESSION_LIFETIME", value: "-1h"},
+		{name: "IDLE_TIMEOUT", value: "0"},
+		{name: "TOUCH_INTERVAL", value: "0"},
+		{name: "TOUCH_INTERVAL", value: "often"},
+		{name: "REFRESH_POLICY", value: "Rotate"},
+		{name: "REFRESH_POLICY", value: "none"},
+		{name: "REFRESH_GRACE", value: "-1"},
+		{name: "REFRESH_GRACE", value: "-1ns"},
+		{name: "REFRESH_GRACE", value: "301"},
+		{name: "REFRESH_GRACE", value: "60", with: "ACCESS_TOKEN_LIFETIME=60"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "a cookie"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "device"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "two\nlines"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "__Secure-refresh"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "__Host-refresh", with: "REFRESH_TOKEN_COOKIE_SECURE=true"},
+		{name: "REFRESH_TOKEN_COOKIE_SECURE", value: "yes"},
+		{name: "REFRESH_TOKEN_COOKIE_SAMESITE", value: "loose"},
+		{name: "REFRESH_TOKEN_COOKIE_SAMESITE", value: "none"}, // not secure on loopback
+		{name: "MAX_SESSIONS", value: "0"},
+		{name: "MAX_SESSIONS", value: "257"},
+		{name: "MAX_SESSIONS", value: "five"},
+		{name: "SESSION_LIMIT_POLICY", value: "oldest"},
+		{name: "TRUSTED_ORIGINS", value: "app.example.com"},
+		{name: "TRUSTED_ORIGINS", value: "https://app.example.com/path"},
+		{name: "TRUSTED_ORIGINS", value: "https://app.example.com,"},
+
+		{name: "REDIS_URL", value: "redis://127.0.0.1:6379"},
+		{name: "DATABASE_URL", value: "sqlite:///file"},
+		{name: "TRUSTED_PROXIES", value: "10.0.0.0/8"},
+		{name: "FORWARDED_HEADER", value: "Forwarded"},
+		{name: "LOGIN_LIMIT", value: "10"},
+		{name: "LOGIN_LIMIT", value: "0"},
+	} {
+		env := map[string]string{}
+		if name, value, ok := strings.Cut(tt.with, "="); ok {
+			env[name] = value
+		}
+		if _, err := read(env); err != nil {
+			t.Fatalf("%s is wrong on its own: %v", tt.with, err)
+		}
+		env[tt.name] = tt.value
+		_, err := read(env)
+		switch {
+		case err == nil:
+			t.Errorf("%s=%q: no error", tt.name, tt.value)
+		case !strings.HasPrefix(err.Error(), tt.name+": ") || strings.Contains(err.Error(), "\n"):
+			t.Errorf("%s=%q: got %q, want one line that begins with the name", tt.name, tt.value, err)
+		case tt.name == "SECRET_KEY" && strings.Contains(err.Error(), tt.value):
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+
+	_, err := read(map[string]string{"ADDR": "x", "MAX_SESSIONS": "x", "REDIS_URL": "x"})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("three wrong settings: got %q, want a line each", err)
+	}
+}

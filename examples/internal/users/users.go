@@ -1,0 +1,139 @@
+// Package users is what an app has anyway: people, their passwords and whether
+// they may come in. This one keeps them in memory.
+package users
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/alexedwards/argon2id"
+
+	"github.com/sallyport-go/sallyport/core"
+)
+
+// RoleAdmin is the role of those who may disable others.
+const RoleAdmin = "admin"
+
+// ErrNotFound says that there is no such user. The code is this app's own:
+// clients get it in the shape of all other refusals.
+var ErrNotFound = &core.Error{Code: "USER_NOT_FOUND", Status: 404, Detail: "no such user"}
+
+// Users are the people of the example. They are safe for concurrent use.
+type Users struct {
+	// nobody is a hash that a name without a user is compared with, so that an
+	// answer takes as long for a name that does not exist.
+	nobody string
+
+	mu    sync.Mutex
+	users map[string]user
+}
+
+type user struct {
+	hash     string
+	roles    []string
+	disabled bool
+}
+
+// cost is modest, for an example that starts quickly: see RFC 9106 section 4.
+var cost = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+// New returns alice, bob and root, who is an admin.
+func New() (*Users, error) {
+	u := &Users{users: make(map[string]user)}
+	for _, known := range []struct {
+		name, password string
+		roles          []string
+	}{
+		{"alice", "correct-horse", nil},
+		{"bob", "battery-staple", nil},
+		{"root", "tr0ub4dor-and-3", []string{RoleAdmin}},
+	} {
+		hash, err := argon2id.CreateHash(known.password, cost)
+		if err != nil {
+			return nil, fmt.Errorf("hashing a password: %w", err)
+		}
+		u.users[known.name] = user{hash: hash, roles: known.roles}
+	}
+	var err error
+	if u.nobody, err = argon2id.CreateHash("nobody", cost); err != nil {
+		return nil, fmt.Errorf("hashing a password: %w", err)
+	}
+	return u, nil
+}
+
+// Authenticate is a core.Config.Authenticate. It tells that a user is disabled
+// only to who knows the password.
+func (u *Users) Authenticate(_ context.Context, c core.Credentials) (core.Identity, error) {
+	found, err := u.check(c.Username, c.Password)
+	switch {
+	case err != nil:
+		return core.Identity{}, err
+	case found.disabled:
+		return core.Identity{}, core.ErrUserInactive
+	}
+	return core.Identity{UserID: c.Username, Roles: found.roles, AMR: []string{"pwd"}}, nil
+}
+
+// Active is a core.Config.Active.
+func (u *Users) Active(_ context.Context, id string) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	found, known := u.users[id]
+	return known && !found.disabled, nil
+}
+
+// SetPassword replaces a password. It returns core.ErrInvalidCredentials if old
+// is not the one that stands.
+func (u *Users) SetPassword(id, old, new string) error {
+	checked, err := u.check(id, old)
+	if err != nil {
+		return err
+	}
+	hash, err := argon2id.CreateHash(new, cost)
+	if err != nil {
+		return fmt.Errorf("hashing a password: %w", err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	found := u.users[id]
+	if found.hash != checked.hash { // another request was first
+		return core.ErrInvalidCredentials
+	}
+	found.hash = hash
+	u.users[id] = found
+	return nil
+}
+
+// SetActive disables a user, or lets the user in again. It returns ErrNotFound
+// if there is none.
+func (u *Users) SetActive(id string, active bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	found, known := u.users[id]
+	if !known {
+		return ErrNotFound
+	}
+	found.disabled = !active
+	u.users[id] = found
+	return nil
+}
+
+// check returns a user whose password is right. Hashes are compared without the
+// lock, in constant time, whether the name is known or not.
+func (u *Users) check(id, password string) (user, error) {
+	u.mu.Lock()
+	found, known := u.users[id]
+	u.mu.Unlock()
+	if !known {
+		found.hash = u.nobody
+	}
+	right, err := argon2id.ComparePasswordAndHash(password, found.hash)
+	switch {
+	case err != nil:
+		return user{}, fmt.Errorf("comparing a password: %w", err)
+	case !right || !known:
+		return user{}, core.ErrInvalidCredentials
+	}
+	return found, nil
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What the README shows is what a person gets: its console block is typed in
+// again, and each answer compared with the one that stands below the command.
+// An ellipsis there stands for anything.
+func TestReadmeConsole(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(text), "```console\n")
+	block, _, ok := strings.Cut(block, "```")
+	if !ok {
+		t.Fatal("the README has no console block")
+	}
+	term := &terminal{t: t, url: start(t, nil).url}
+	answer := ""
+	for line := range strings.Lines(block) {
+		line = strings.TrimSuffix(line, "\n")
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			answer = term.run(command)
+			continue
+		}
+		if want := pattern(line); !want.MatchString(answer) {
+			t.Errorf("answer:\n%s\nthe README:\n%s", answer, line)
+		}
+		answer = ""
+	}
+	if term.asked < 5 {
+		t.Errorf("%d requests", term.asked)
+	}
+}
+
+// pattern matches a line in which an ellipsis stands for anything.
+func pattern(line string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*") + "$")
+}
+
+// What the server says that there is to try works.
+func TestWelcome(t *testing.T) {
+	s := start(t, nil)
+	for _, want := range []string{"alice / correct-horse", "bob / battery-staple", "root / tr0ub4dor-and-3", "SECRET_KEY is not set: a random one"} {
+		if !strings.Contains(s.welcome, want) {
+			t.Errorf("no %q in:\n%s", want, s.welcome)
+		}
+	}
+	term := &terminal{t: t, url: s.url}
+	_, try, _ := strings.Cut(s.welcome, "try:\n")
+	for line := range strings.Lines(try) {
+		if answer := term.run(strings.TrimSpace(line)); strings.Contains(answer, `"code"`) {
+			t.Errorf("%s: %s", line, answer)
+		}
+	}
+	if term.asked != 5 {
+		t.Errorf("%d requests in:\n%s", term.asked, s.welcome)
+	}
+
+	set := start(t, map[string]string{"SECRET_KEY": rand.Text() + rand.Text(), "REFRESH_TOKEN_COOKIE_SECURE": "true"})
+	if strings.Contains(set.welcome, "SECRET_KEY") || !strings.Contains(set.welcome, "need TLS") {
+		t.Errorf("with a key and secure cookies:\n%s", set.welcome)
+	}
+}
+
+// terminal runs the little of a shell and of curl that the pages need.
+type terminal struct {
+	t     *testing.T
+	url   string // of the server, whatever the command says
+	token string
+	last  string // answer
+	jar   http.CookieJar
+	asked int
+}
+
+var (
+	word        = regexp.MustCompile(`'[^']*'|"[^"]*"|[^\s'"]+`)
+	accessToken = regexp.MustCompile(`"access_token":"([^"]+)"`)
+)
+
+func (s *terminal) run(command string) string {
+	s.t.Helper()
+	command, _, _ = strings.Cut(command, "   #")
+	if strings.HasPrefix(command, "TOKEN=") {
+		found := accessToken.FindStringSubmatch(s.last)
+		if found == nil {
+			s.t.Fatalf("%s: no access token in %s", command, s.last)
+		}
+		s.token = found[1]
+		return ""
+	}
+	args := word.FindAllString(command, -1)
+	if args[0] != "curl" {
+		s.t.Fatalf("not a command of this page: %s", command)
+	}
+	method, address, body := "GET", "", ""
+	header := make(http.Header)
+	var reads, writes bool
+	for i := 1; i < len(args); i++ {
+		value := func() string {
+			i++
+			v := args[i]
+			if v[0] != '\'' {
+				v = strings.ReplaceAll(v, "$TOKEN", s.token)
+			}
+			return strings.Trim(v, `'"`)
+		}
+		switch args[i] {
+		case "-s":
+		case "-X":
+			method = value()
+		case "-H":
+			name, v, _ := strings.Cut(value(), ": ")
+			header.Set(name, v)
+		case "--json":
+			i++
+			method, body = "POST", strings.Trim(args[i], "'")
+			header.Set("Content-Type", "application/json")
+		case "-b":
+			reads = value() == "jar"
+		case "-c":
+			writes = value() == "jar"
+		default:
+			address = args[i]
+		}
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		s.t.Fatalf("%s: %v", command, err)
+	}
+	r, err := http.NewRequest(method, s.url+u.Path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatalf("%s: %v", command, err)
+	}
+	r.Header = header
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if writes && !reads || s.jar == nil {
+		s.jar, _ = cookiejar.New(nil)
+	}
+	if writes || reads {
+		client.Jar = s.jar
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		s.t.Fatalf("%s: %v", command, err)
+	}
+	defer res.Body.Close()
+	answer, err := bufio.NewReader(res.Body).ReadString('\n')
+	if err != nil && err != io.EOF {
+		s.t.Fatalf("%s: %v", command, err)
+	}
+	s.asked++
+	s.last = strings.TrimSuffix(answer, "\n")
+	return s.last
+}
