@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Auth struct {
 	feed   *feed
 	uses   *uses
 	now    func() time.Time
+	skew   atomic.Int64 // the most that a ledger was ahead of this clock
 
 	stop func()
 	work sync.WaitGroup

@@ -46,13 +46,13 @@ func TestProofCapUnderStorm(t *testing.T) {
 			racers.Wait()
 			houses[0].expectCount(user, most)
 			passed := 0
-			for _, p := range in {
-				if _, err := houses[1].Verify(t.Context(), p.AccessToken); err == nil {
+			for _, p := range in { // by the store: the other process may lag behind a moment
+				if _, _, err := houses[1].Find(t.Context(), p.AccessToken); err == nil {
 					passed++
 				}
 			}
 			if passed != most || limit == core.RefuseNew && len(in) != most {
-				t.Errorf("%d of %d who got in pass, want %d", passed, len(in), most)
+				t.Errorf("%d of %d who got in are in, want %d", passed, len(in), most)
 			}
 		}
 	}

@@ -162,8 +162,19 @@ func TestConfigDefaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTap()
+		reads := 0
+		store.set(func(call string, do func() error) error {
+			if call == "tail" {
+				if reads++; reads == 1 {
+					return errBroken
+				}
+			}
+			return do()
+		})
 		h := open(t, store, func(c *core.Config) { c.Cookie.Insecure = true })
-		if found := h.Check(t.Context()); len(found) != 2 || found[0].Subject != "feed" || strings.Contains(found[0].String(), "-1") || found[1].Subject != "cookie" {
+		synctest.Wait()
+		reads = 2 // Check reads as well
+		if found := h.Check(t.Context()); len(found) != 2 || found[0].Subject != "feed" || !strings.Contains(found[0].Problem, "not read yet") || found[1].Subject != "cookie" {
 			t.Errorf("at once: %v", found)
 		}
 		elapse(time.Second)
@@ -171,6 +182,22 @@ func TestCheck(t *testing.T) {
 			t.Errorf("sound but for the cookie: %v", found)
 		}
 		h.trail.expect(t, "check")
+		p := h.signIn("alice")
+		ahead, err := store.Load(t.Context(), "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Commit(t.Context(), "alice", core.Change{ID: core.ID{1}, If: ahead.Version, At: ahead.At.Add(time.Minute), KeepUntil: ahead.At.Add(24 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		h.expectVerify(p, nil)
+		if _, err := h.Sessions(t.Context(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if found := h.Check(t.Context()); len(found) != 2 || found[0].Subject != "clock" || !strings.Contains(found[0].Problem, "1m0s") {
+			t.Errorf("with a ledger from the future: %v", found)
+		}
+		h.trail.take()
 		for _, call := range []string{"load", "commit", "tail"} {
 			store.set(func(c string, do func() error) error {
 				if c == call {

@@ -231,12 +231,14 @@ func TestLostReplies(t *testing.T) {
 							t.Fatal(err)
 						}
 						h.trail.expect(t, d.name, d.audits...)
+						asks := open(t, store) // has no feed either
 						for i, p := range []core.Pair{a, b} {
 							want := error(nil)
 							if slices.Contains(d.gone, i) {
 								want = core.ErrTokenRevoked
 							}
 							h.expectVerify(p, want)
+							asks.expectVerify(p, want)
 						}
 					})
 				})

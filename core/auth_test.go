@@ -388,7 +388,7 @@ func TestRevoking(t *testing.T) {
 					f.expectVerify(f.other, nil)
 				}
 				look()
-				synctest.Wait() // signs of life are written
+				elapse(time.Second) // signs of life are written, and the feed is read
 				calls := store.counting()
 				look()
 				if got := calls(); got["load"] != 0 {
@@ -553,7 +553,8 @@ func TestRefreshErrors(t *testing.T) {
 		try("", "", core.ErrRefreshTokenMissing)
 		try("sprt_AQ", "", core.ErrRefreshTokenInvalid, "refresh_refused")
 		try(pair.AccessToken, "", core.ErrRefreshTokenInvalid, "refresh_refused")
-		try(pair.RefreshToken[:len(pair.RefreshToken)-1]+"A", "", core.ErrRefreshTokenInvalid, "refresh_refused")
+		try(pair.RefreshToken[:len(pair.RefreshToken)-1]+"?", "", core.ErrRefreshTokenInvalid, "refresh_refused")
+		try(open(t, memstore.New(), func(c *core.Config) { c.Keys[0].Secret = testSecret("another") }).signIn("a").RefreshToken, "", core.ErrRefreshTokenInvalid, "refresh_refused")
 		if n := calls(); n["load"]+n["commit"] != 0 {
 			t.Errorf("the store was asked: %v", n)
 		}

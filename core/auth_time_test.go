@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,7 @@ func TestEnds(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, " ", d), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					h := open(t, memstore.New(), func(k *core.Config) {
+						k.MaxStaleness = time.Minute // fewer reads of the feed in fake hours
 						if c.config != nil {
 							c.config(k)
 						}
@@ -311,6 +313,76 @@ func TestTwoProcesses(t *testing.T) {
 	})
 }
 
+// P17: whoever is told that nothing was left to revoke may rely on it, though it
+// was another process that revoked, and the news is still under way.
+func TestRevokedElsewhereAMomentAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one := newTap()
+		other := &tap{Store: one.Store}
+		here, there := open(t, one), open(t, other)
+		settle(here)
+		for _, call := range []func(p core.Pair) (int, error){
+			func(core.Pair) (int, error) { return there.RevokeAll(t.Context(), "alice", core.ReasonRevoked) },
+			func(p core.Pair) (int, error) { return there.SignOut(t.Context(), p.RefreshToken) },
+			func(p core.Pair) (int, error) {
+				err := there.Revoke(t.Context(), "alice", p.Session.ID, core.ReasonRevoked)
+				if errors.Is(err, core.ErrSessionNotFound) {
+					err = nil
+				}
+				return 0, err
+			},
+		} {
+			p := here.signIn("alice")
+			elapse(time.Second)
+			hold := make(chan struct{})
+			other.set(func(call string, do func() error) error {
+				if call == "tail" {
+					<-hold
+				}
+				return do()
+			})
+			elapse(time.Second) // the read that was under way is over
+			if n, err := here.RevokeAll(t.Context(), "alice", core.ReasonRevoked); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			there.expectVerify(p, nil) // nothing was promised here yet
+			if n, err := call(p); n != 0 || err != nil {
+				t.Fatal(n, err)
+			}
+			there.expectVerify(p, core.ErrTokenRevoked)
+			close(hold)
+			other.set(nil)
+			elapse(time.Second)
+			there.expectVerify(p, core.ErrTokenRevoked)
+		}
+	})
+}
+
+// A store that answers at once where it should wait costs no more than one that
+// waits.
+func TestTailThatDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hasty{Store: memstore.New()}
+		h := open(t, store)
+		settle(h)
+		before := store.tails.Load()
+		elapse(10 * time.Second)
+		if n := store.tails.Load() - before; n > 25 {
+			t.Errorf("%d reads of the feed in 10 s", n)
+		}
+	})
+}
+
+type hasty struct {
+	core.Store
+	tails atomic.Int64
+}
+
+func (s *hasty) Tail(ctx context.Context, after core.Cursor, _ time.Duration) (core.Batch, error) {
+	s.tails.Add(1)
+	return s.Store.Tail(ctx, after, 0)
+}
+
 // A feed that can't be read: for MaxStaleness it is believed, then the store is
 // asked, and once it can be read again it is believed again.
 func TestLease(t *testing.T) {
@@ -534,6 +606,30 @@ func TestSweeping(t *testing.T) {
 		elapse(2*time.Hour + 2*time.Minute)
 		if n := len(store.ledger(t, "alice").Sessions); n != 0 {
 			t.Errorf("%d sessions left", n)
+		}
+	})
+}
+
+// A feed does not vouch for tokens of before its epoch, nor for those that were
+// issued within the margin by which clocks may differ.
+func TestTokensOfANewEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newTap()
+		h := open(t, store)
+		h.signIn("the first of all")
+		for _, c := range []struct {
+			wait  time.Duration // between the epoch's beginning and the token
+			loads int
+		}{{time.Second, 1}, {10 * time.Second, 1}, {11 * time.Second, 0}} {
+			elapse(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(c.wait)))
+			p := h.signIn("alice")
+			h.expectVerify(p, nil)
+			synctest.Wait() // the sign of life is written
+			calls := store.counting()
+			h.expectVerify(p, nil)
+			if n := calls(); n["load"] != c.loads {
+				t.Errorf("issued %v into the epoch: %v, want %d loads", c.wait, n, c.loads)
+			}
 		}
 	})
 }

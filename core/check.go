@@ -25,7 +25,7 @@ func (a *Auth) Health() Health {
 
 // Finding is something that Check found unsound, and what to do about it.
 type Finding struct {
-	Subject string // keys, store, feed, cookie
+	Subject string // keys, store, feed, clock, cookie
 	Problem string
 	Remedy  string
 }
@@ -53,6 +53,9 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 		found("feed", "see whether the store answers", "it was last read %v ago", h.FeedAge)
 	case h.Degraded:
 		found("feed", "raise MaxRevocations", "there are more revocations than may be held in memory")
+	}
+	if ahead := time.Duration(a.skew.Load()); ahead > max(a.policy.grace, time.Second) {
+		found("clock", "set the clocks of all processes by NTP; Forget mends a ledger that is far ahead", "a ledger was written %v ahead of this clock", ahead)
 	}
 	if a.Cookie.Insecure {
 		found("cookie", "leave Cookie.Insecure out wherever TLS is", "cookies travel without TLS")

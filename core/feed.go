@@ -21,8 +21,9 @@ type feed struct {
 	mu       sync.RWMutex
 	sessions map[ID]cut
 	delayed  map[ID]delayedCut
-	tokens   map[[16]byte]int64 // by jtiKey, until (Unix seconds)
-	full     bool               // something had no room: the feed is not to be trusted
+	tokens   map[[16]byte]int64   // by jtiKey, until (Unix seconds)
+	doubted  map[string]time.Time // users of whom the feed may lack something, since when
+	full     bool                 // something had no room: the feed is not to be trusted
 	lease    time.Time
 	epoch    Epoch
 	readAt   time.Time // start of the last successful read
@@ -52,6 +53,7 @@ func newFeed(most int, staleness time.Duration) *feed {
 		sessions:  make(map[ID]cut),
 		delayed:   make(map[ID]delayedCut),
 		tokens:    make(map[[16]byte]int64),
+		doubted:   make(map[string]time.Time),
 	}
 }
 
@@ -78,12 +80,30 @@ func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) boo
 	return ok
 }
 
-// vouches reports whether a token issued at a time is good unless revoked says
-// otherwise.
-func (f *feed) vouches(issued, now time.Time) bool {
+// vouches reports whether a user's token that was issued at a time is good
+// unless revoked says otherwise.
+func (f *feed) vouches(userID string, issued, now time.Time) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	if len(f.doubted) > 0 {
+		if _, ok := f.doubted[userID]; ok {
+			return false
+		}
+	}
 	return now.Before(f.lease) && !f.full && !f.epoch.ID.IsZero() && issued.After(f.epoch.Began.Add(epochMargin))
+}
+
+// doubt has the feed vouch for none of a user's tokens until it was read again.
+// Whoever is told that sessions have ended may rely on it, even if another
+// process ended them and the feed has yet to bring the news.
+func (f *feed) doubt(userID string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.doubted) >= f.most {
+		f.lease = time.Time{} // the next read brings it back
+		return
+	}
+	f.doubted[userID] = now
 }
 
 // enforce takes revocations in, but for those that are over: a store may keep
@@ -128,7 +148,7 @@ func (f *feed) purge(now time.Time) {
 	maps.DeleteFunc(f.tokens, func(_ [16]byte, until int64) bool { return until <= sec })
 }
 
-// full reports whether something had no room.
+// overflowed reports whether something had no room.
 func (f *feed) overflowed() bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -142,6 +162,7 @@ func (f *feed) renew(began time.Time, epoch Epoch, whole bool) {
 	defer f.mu.Unlock()
 	f.epoch, f.readAt = epoch, began
 	f.lease = began.Add(f.staleness)
+	maps.DeleteFunc(f.doubted, func(_ string, since time.Time) bool { return since.Before(began) })
 	if whole {
 		f.full = len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most
 	}
@@ -190,14 +211,21 @@ func (a *Auth) readFeed(ctx context.Context, cursor Cursor, wait time.Duration) 
 	defer cancel()
 	began := a.now()
 	batch, err := a.Store.Tail(call, cursor, wait)
-	if err != nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
+	if err == nil {
+		a.feed.enforce(batch.Events, began)
+		a.feed.renew(began, batch.Epoch, cursor == "" || batch.Reset)
+	}
+	// A store that does not wait where it should must not keep us spinning.
+	if idle := err != nil || cursor != "" && (len(batch.Events) == 0 || batch.Reset); idle {
+		if rest := wait - a.now().Sub(began); rest > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(rest):
+			}
 		}
+	}
+	if err != nil {
 		return cursor
 	}
-	a.feed.enforce(batch.Events, began)
-	a.feed.renew(began, batch.Epoch, cursor == "" || batch.Reset)
 	return batch.Next
 }

@@ -23,6 +23,7 @@ func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(L
 	if err != nil {
 		return 0, err
 	}
+	a.feed.doubt(userID, a.now())
 	a.auditEnded(ctx, userID, endings(ended, why))
 	return len(ended), nil
 }
@@ -100,6 +101,9 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 		revoked, change := revokeToken(l, t.session, t.access.Serial, jti, t.access.ExpiresAt, now)
 		return outcome{live: true, revoked: revoked}, change
 	})
+	if err == nil {
+		a.feed.doubt(t.userID, a.now())
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -139,7 +143,7 @@ func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 
 // SignOutAll ends all sessions of the users of the live sessions that tokens
 // name, and returns how many. Errors are those of SignOut, and ErrTokenRevoked
-// if none of the sessions is live: a token that was taken away moves nobody.
+// if none of the sessions is live: one that was taken away moves nobody.
 func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
 	opened, err := openAll(a.open, tokens)
 	if err != nil {

@@ -21,6 +21,7 @@ const (
 	deviceMemory    = 90 * 24 * time.Hour // a known device is forgotten after this
 	lateReplayLimit = 3                   // late replays of a session in lateReplayDay
 	lateReplayDay   = 24 * time.Hour
+	lostSerials     = 1000             // more than a store that fails over loses of one session
 	expiredKept     = time.Hour        // an expired session still answers "expired", not "unknown"
 	maxLeeway       = 60 * time.Second // no process allows clocks more than this
 )

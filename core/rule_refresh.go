@@ -97,8 +97,8 @@ func (p *policy) refreshSession(l Ledger, r refreshRequest, now time.Time) (refr
 	case r.gen == s.Gen:
 		return p.moved(&l, &s, r, s.Gen+1, s.Serial+1, refreshRotated, now)
 	case r.gen > s.Gen:
-		// Each lost generation took a serial, each lost late replay one more.
-		lost := r.gen - s.Gen + lateReplayLimit
+		// Each lost generation took a serial, and so did some things besides.
+		lost := r.gen - s.Gen + lostSerials
 		return p.moved(&l, &s, r, r.gen+1, s.Serial+lost+1, refreshRecovered, now)
 	case p.grace == 0 || r.gen != s.Gen-1 || seen && !within(s.SeenAt):
 		return p.reused(&l, &s, now)

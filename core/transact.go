@@ -12,7 +12,13 @@ func ledgerTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecon
 
 // dated returns the time of a decision on l: never before the last one, so that
 // a clock that lags takes nothing back.
-func (a *Auth) dated(l *Ledger) time.Time { return latest(ledgerTime(a.now()), l.At) }
+func (a *Auth) dated(l *Ledger) time.Time {
+	now := ledgerTime(a.now())
+	if ahead := l.At.Sub(now); ahead > time.Duration(a.skew.Load()) {
+		a.skew.Store(int64(ahead)) // of two that race, either will do
+	}
+	return latest(now, l.At)
+}
 
 // detached returns a context for store calls that does not end when the
 // client's connection does: a commit under way is not to be torn from its reply.

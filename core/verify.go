@@ -46,7 +46,7 @@ func (a *Auth) Verify(ctx context.Context, token string) (*Principal, error) {
 	if a.feed.revoked(c.Session, c.Serial, jti, now) {
 		return nil, ErrTokenRevoked
 	}
-	if !a.feed.vouches(c.IssuedAt, now) {
+	if !a.feed.vouches(c.Subject, c.IssuedAt, now) {
 		ledger, at, err := a.load(ctx, c.Subject)
 		if err != nil {
 			return nil, err
