@@ -46,7 +46,7 @@ func ceilMilli(t time.Time) int64 {
 
 const (
 	chunkSize = 512 // 32 KiB
-	sweepStep = 64  // entries that a sweep drops before it lets others in
+	sweepStep = 64  // entries that are dropped before others are let in
 )
 
 // chunk is a stretch of the feed, of 1 to chunkSize entries. The feed is
@@ -63,6 +63,35 @@ func newChunk() *chunk { return &chunk{earliest: math.MaxInt64} }
 func (ch *chunk) add(e entry) {
 	ch.entries = append(ch.entries, e)
 	ch.earliest = min(ch.earliest, e.until)
+}
+
+// without returns the chunk without at most limit entries that are over, how
+// many those were, and the position of the last of them.
+func (ch *chunk) without(bound int64, limit int) (left *chunk, removed int, last uint64) {
+	rest := ch.entries
+	for len(rest) > 0 && removed < limit && rest[0].until < bound {
+		rest, removed, last = rest[1:], removed+1, rest[0].pos
+	}
+	left = newChunk()
+	left.entries = rest // mostly that is all, and nothing is copied
+	copied := false
+	for i := range rest {
+		e := &rest[i]
+		switch over := e.until < bound && removed < limit; {
+		case over && !copied:
+			left.entries = append(make([]entry, 0, len(rest)), rest[:i]...)
+			copied = true
+			fallthrough
+		case over:
+			removed, last = removed+1, e.pos
+		case copied:
+			left.entries = append(left.entries, *e)
+			fallthrough
+		default:
+			left.earliest = min(left.earliest, e.until)
+		}
+	}
+	return left, removed, last
 }
 
 // sweep drops at most limit entries that are over before a time, in steps, and
@@ -93,16 +122,9 @@ func (f *feed) drop(before time.Time, limit int) int {
 			i++
 			continue
 		}
-		left := newChunk()
-		left.entries = make([]entry, 0, len(ch.entries))
-		for _, e := range ch.entries {
-			if e.until < bound && removed < limit {
-				removed++
-				f.dropped = max(f.dropped, e.pos)
-				continue
-			}
-			left.add(e)
-		}
+		left, n, last := ch.without(bound, limit-removed)
+		removed += n
+		f.dropped = max(f.dropped, last)
 		f.chunks[i] = left
 		if len(left.entries) == 0 {
 			f.chunks = slices.Delete(f.chunks, i, i+1)

@@ -42,7 +42,7 @@ func (f *feed) append(c *core.Change) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if over := f.count + len(c.Publish) - f.max; over > 0 && f.drop(c.At, over) < over {
+	if over := f.count + len(c.Publish) - f.max; over > 0 && f.drop(c.At, max(over, sweepStep)) < over {
 		return errManyRevocations
 	}
 	if f.epoch.Load() == nil {
@@ -65,10 +65,14 @@ func (f *feed) append(c *core.Change) error {
 
 // tailChunk returns the chunk that takes the next entry.
 func (f *feed) tailChunk() *chunk {
-	if n := len(f.chunks); n > 0 && len(f.chunks[n-1].entries) < chunkSize {
+	n := len(f.chunks)
+	if n > 0 && len(f.chunks[n-1].entries) < chunkSize {
 		return f.chunks[n-1]
 	}
 	ch := newChunk()
+	if n > 0 { // the first one grows as it is used
+		ch.entries = make([]entry, 0, chunkSize)
+	}
 	f.chunks = append(f.chunks, ch)
 	return ch
 }
@@ -77,28 +81,31 @@ func (f *feed) tail(ctx context.Context, after core.Cursor, wait time.Duration) 
 	if err := ctx.Err(); err != nil {
 		return core.Batch{}, err
 	}
-	batch, grown := f.read(after, wait > 0)
-	if grown == nil {
-		return batch, nil
+	batch, entries, grown := f.look(after, wait > 0)
+	if grown != nil {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-grown:
+		case <-timer.C:
+		case <-ctx.Done():
+			return core.Batch{}, ctx.Err()
+		}
+		batch, entries, _ = f.look(after, false)
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-grown:
-	case <-timer.C:
-	case <-ctx.Done():
-		return core.Batch{}, ctx.Err()
-	}
-	batch, _ = f.read(after, false)
+	// Copied without the lock: what is in a chunk never changes.
+	batch.Events = revocations(entries)
 	return batch, nil
 }
 
-// read returns what there is after a cursor. If there is nothing to return and
-// the caller would wait, it returns a channel that is closed when there is.
-func (f *feed) read(after core.Cursor, wait bool) (core.Batch, <-chan struct{}) {
+// look returns what there is after a cursor, the entries beside the batch. If
+// there is none and the caller would wait, it returns a channel that is closed
+// when there is one.
+func (f *feed) look(after core.Cursor, wait bool) (core.Batch, [][]entry, <-chan struct{}) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	pos, known := f.position(after)
-	batch := core.Batch{Next: after, Reset: !known}
+	batch := core.Batch{Next: f.cursor(f.last), Reset: !known}
 	if e := f.epoch.Load(); e != nil {
 		batch.Epoch = *e
 	}
@@ -106,30 +113,26 @@ func (f *feed) read(after core.Cursor, wait bool) (core.Batch, <-chan struct{}) 
 		if f.grown == nil {
 			f.grown = make(chan struct{})
 		}
-		defer f.mu.Unlock()
-		return batch, f.grown
+		return batch, nil, f.grown
 	}
-	if !known || pos != f.last || after == "" {
-		batch.Next = f.cursor(f.last)
-	}
-	lists := f.after(pos)
-	f.mu.Unlock()
+	return batch, f.after(pos), nil
+}
 
-	// Copied without the lock: what is in a chunk never changes.
+func revocations(lists [][]entry) []core.Revocation {
 	n := 0
 	for _, l := range lists {
 		n += len(l)
 	}
 	if n == 0 {
-		return batch, nil
+		return nil
 	}
-	batch.Events = make([]core.Revocation, 0, n)
+	all := make([]core.Revocation, 0, n)
 	for _, l := range lists {
 		for i := range l {
-			batch.Events = append(batch.Events, l[i].revocation())
+			all = append(all, l[i].revocation())
 		}
 	}
-	return batch, nil
+	return all
 }
 
 // after returns the entries after a position. It needs the lock.

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,16 +26,17 @@ var ErrFull = errors.New("sallyport: the memory store is full")
 // Options bound what a [Store] keeps. The zero value is the recommended one.
 type Options struct {
 	// MaxUsers is how many users may have a ledger; 0 means 100,000. A user
-	// with one typical session takes about 2 KiB, each further one 1.5 KiB.
+	// with one typical session takes about 1.3 KB, each further session 0.9 KB;
+	// what the app puts into claims comes on top.
 	MaxUsers int
 	// MaxRevocations is how many revocations that are not over may be kept; 0
-	// means 1,000,000. One takes 64 bytes, and 48 more if it names one token.
+	// means 1,000,000. One takes 64 bytes, and its JTI if it names one token.
 	MaxRevocations int
 }
 
 // Store is a [core.Store] in memory. It also is a [core.Sweeper] and a
-// [core.ManyLoader]. It starts no goroutine and reads no clock; it needs no
-// closing.
+// [core.ManyLoader]. [New] makes one. It starts no goroutine, reads no clock
+// and needs no closing.
 //
 // It is bounded. When it is full, a commit drops what ended before its own
 // time (Change.At), as Sweep would, and if that makes no room, fails with
@@ -148,17 +148,15 @@ func (s *Store) commit(userID string, c *core.Change) (core.Ledger, error) {
 		return stands.Clone(), core.ErrConflict
 	}
 
-	if grows := !known && !c.Forget; grows {
-		if s.users.Add(1) > s.maxUsers {
+	grows := !known && !c.Forget
+	if grows && s.users.Add(1) > s.maxUsers {
+		s.users.Add(-1)
+		return core.Ledger{}, errManyUsers
+	}
+	if err := s.feed.append(c); err != nil {
+		if grows {
 			s.users.Add(-1)
-			return core.Ledger{}, errManyUsers
 		}
-		if err := s.feed.append(c); err != nil {
-			s.users.Add(-1)
-			return core.Ledger{}, err
-		}
-		userID = strings.Clone(userID) // it may be a piece of something large
-	} else if err := s.feed.append(c); err != nil {
 		return core.Ledger{}, err
 	}
 	switch {
@@ -179,13 +177,16 @@ func (s *Store) Tail(ctx context.Context, after core.Cursor, wait time.Duration)
 // Sweep implements [core.Sweeper]. It holds one lock at a time, and the feed's
 // only for a few hundred entries at once.
 func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	removed := s.feed.sweep(before, limit)
 	for i := range s.shards {
-		if err := ctx.Err(); err != nil {
-			return removed, err
-		}
 		if removed >= limit {
 			break
+		}
+		if err := ctx.Err(); err != nil {
+			return removed, err
 		}
 		n, users := s.shards[i].sweep(before, limit-removed)
 		s.users.Add(int64(-users))

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +49,9 @@ func (sh *shard) load(userID string) core.Ledger {
 
 // put needs the lock.
 func (sh *shard) put(userID string, r *record) {
-	sh.users[userID] = r
+	// The id may be a piece of a whole request, and a map keeps the key that it
+	// was last given.
+	sh.users[strings.Clone(userID)] = r
 	sh.due = earlier(sh.due, r.due)
 }
 

@@ -23,11 +23,15 @@ type broken struct {
 
 func TestBrokenStoresAreCaught(t *testing.T) {
 	caught := map[string]bool{}
-	for _, s := range slices.Concat(brokenVersions, brokenLedgers, brokenValues, brokenFeeds, brokenWaits, brokenSweeps) {
+	for _, s := range slices.Concat(
+		brokenLedgers, brokenMemory, brokenValues, brokenVersions, brokenFeeds, brokenWaits, brokenContexts,
+		brokenConcurrent, brokenSweeps, brokenLoadMany,
+	) {
 		for _, name := range s.caught {
 			caught[name] = true
 		}
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // a case that waits in vain takes no time
 				err := storetest.Check(func() (core.Store, func()) { return bend(s.how), nil })
 				failed := failures(t, err)

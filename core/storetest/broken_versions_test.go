@@ -3,9 +3,6 @@ package storetest_test
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -18,29 +15,6 @@ var brokenVersions = []broken{
 		},
 		caught: []string{"version/stale", "version/first", "version/sent-again-late", "concurrent/same-version"},
 		also:   []string{"concurrent/", "ledger/forget", "ledger/memory-not-handed-out", "sweep/over"},
-	},
-	{
-		name: "compares, then swaps",
-		how: func(b *bent) {
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				stands, err := b.store.Load(ctx, user)
-				if err != nil || stands.Version == c.ID {
-					return core.Ledger{}, err
-				}
-				if stands.Version != c.If {
-					return stands, core.ErrConflict
-				}
-				for time.Sleep(1); ; { // whatever was committed in between is lost
-					stands, _ = b.store.Load(ctx, user)
-					c.If = stands.Version
-					if stands, err = b.store.Commit(ctx, user, c); !errors.Is(err, core.ErrConflict) {
-						return stands, err
-					}
-				}
-			}
-		},
-		caught: []string{"concurrent/same-version", "concurrent/no-lost-update"},
-		also:   []string{"concurrent/sent-again"},
 	},
 	{
 		name: "a conflict without what stands",
@@ -203,119 +177,11 @@ var brokenVersions = []broken{
 		also:   []string{"context/cut", "concurrent/sent-again"},
 	},
 	{
-		name: "applies twice what is sent again at once",
-		how: func(b *bent) {
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				l, err := b.store.Load(ctx, user)
-				if err != nil || l.Version == c.ID {
-					return core.Ledger{}, err
-				}
-				time.Sleep(1)
-				if l, _ = b.store.Load(ctx, user); l.Version == c.ID {
-					b.publish(c.Publish...)
-				}
-				return b.store.Commit(ctx, user, c)
-			}
-		},
-		caught: []string{"concurrent/sent-again"},
-	},
-	{
-		name: "ignores its context",
-		how: func(b *bent) {
-			b.load = func(ctx context.Context, user string) (core.Ledger, error) {
-				return b.store.Load(context.WithoutCancel(ctx), user)
-			}
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				return b.store.Commit(context.WithoutCancel(ctx), user, c)
-			}
-			b.tail = func(ctx context.Context, after core.Cursor, wait time.Duration) (core.Batch, error) {
-				return b.store.Tail(context.WithoutCancel(ctx), after, wait)
-			}
-		},
-		caught: []string{"context/done", "wait/deadline", "wait/cancelled"},
-	},
-	{
-		name: "a change that was cut off is published",
-		how: func(b *bent) {
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				if ctx.Err() != nil {
-					b.publish(c.Publish...)
-				}
-				return b.store.Commit(ctx, user, c)
-			}
-		},
-		caught: []string{"context/done"},
-		also:   []string{"context/cut"},
-	},
-	{
-		name: "a change that was cut off in the middle is published",
-		how: func(b *bent) {
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				if ctx.Err() == nil {
-					time.Sleep(1)
-					if ctx.Err() != nil {
-						b.publish(c.Publish...)
-					}
-				}
-				return b.store.Commit(ctx, user, c)
-			}
-		},
-		caught: []string{"context/cut"},
-	},
-	{
-		name: "parts of two changes in one ledger",
-		how: func(b *bent) {
-			b.load = func(ctx context.Context, user string) (core.Ledger, error) {
-				l, err := b.store.Load(ctx, user)
-				time.Sleep(1)
-				next, _ := b.store.Load(ctx, user)
-				l.Devices = next.Devices
-				return l, err
-			}
-			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
-				time.Sleep(1)
-				return b.store.Commit(ctx, user, c)
-			}
-		},
-		caught: []string{"concurrent/load"},
-	},
-	{
 		name: "applies the sessions and not the rest",
 		how: func(b *bent) {
 			b.changing(func(_ core.Ledger, c *core.Change) { c.Devices, c.Pending, c.Foreign = nil, nil, nil })
 		},
 		caught: []string{"value/every-field", "ledger/lists", "version/stale", "version/sent-again", "concurrent/load"},
 		also:   []string{"ledger/", "value/", "context/", "sweep/", "load-many/"},
-	},
-	{
-		name: "LoadMany makes up users",
-		how: func(b *bent) {
-			b.many = func(ctx context.Context, users []string) (map[string]core.Ledger, error) {
-				ledgers, err := b.store.LoadMany(ctx, users)
-				for _, user := range users {
-					if _, known := ledgers[user]; !known && err == nil {
-						ledgers[user] = core.Ledger{}
-					}
-				}
-				return ledgers, err
-			}
-		},
-		caught: []string{"load-many/as-load"},
-	},
-	{
-		name: "LoadMany of nobody is of all",
-		how: func(b *bent) {
-			b.many = func(ctx context.Context, users []string) (map[string]core.Ledger, error) {
-				if len(users) == 0 {
-					users = slices.Collect(maps.Keys(b.users))
-				}
-				ledgers, err := b.store.LoadMany(ctx, users)
-				if len(users) == 0 && err == nil {
-					ledgers["nobody"] = core.Ledger{}
-				}
-				return ledgers, err
-			}
-		},
-		caught: []string{"load-many/as-load"},
 	},
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -39,7 +40,7 @@ func contextDone(k *kit) {
 	fails("Load of an unknown user", err)
 	_, err = k.store.Tail(done, from, 0)
 	fails("Tail", err)
-	_, err = k.store.Tail(done, "", patience)
+	_, err = k.store.Tail(done, "", time.Hour)
 	fails("Tail from the zero cursor", err)
 	if many, ok := k.store.(core.ManyLoader); ok {
 		_, err = many.LoadMany(done, []string{user})

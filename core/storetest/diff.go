@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -22,19 +23,20 @@ func differ(got, want reflect.Value, path string, d *[]string) {
 	say := func(g, w any) {
 		*d = append(*d, fmt.Sprintf("%s: got %s, want %s", strings.TrimPrefix(path, "."), show(g), show(w)))
 	}
-	switch g := got.Interface().(type) {
-	case time.Time:
-		if w := want.Interface().(time.Time); !g.Equal(w) || g.Location() != time.UTC {
+	switch got.Type() {
+	case timeType:
+		g, w := got.Interface().(time.Time), want.Interface().(time.Time)
+		if !g.Equal(w) || g.Location() != time.UTC {
 			say(g, w)
 		}
 		return
-	case core.ID:
-		if w := want.Interface().(core.ID); g != w {
-			say(g, w)
+	case idType:
+		if !got.Equal(want) {
+			say(got.Interface(), want.Interface())
 		}
 		return
-	case []byte:
-		if w := want.Interface().([]byte); string(g) != string(w) {
+	case bytesType:
+		if g, w := got.Bytes(), want.Bytes(); !bytes.Equal(g, w) {
 			say(g, w)
 		}
 		return
@@ -81,26 +83,28 @@ func clip(s string) string {
 // short is a user id in a message.
 func short(user string) string { return fmt.Sprintf("%q", clip(user)) }
 
-// sorted puts the lists of a ledger, which have no order, in one: that of
-// their elements' first fields, which are ids.
+// sorted puts the lists of a ledger, which have no order, in one: that of the
+// first field of their elements, which is an id.
 func sorted(l core.Ledger) core.Ledger {
 	v := reflect.ValueOf(&l).Elem()
 	for i := range v.NumField() {
-		f := v.Field(i)
-		if f.Kind() != reflect.Slice {
+		list := v.Field(i)
+		if list.Kind() != reflect.Slice {
 			continue
 		}
-		order := make([]int, f.Len())
-		keys := make([]string, f.Len())
-		for j := range order {
-			order[j], keys[j] = j, fmt.Sprint(f.Index(j).Interface())
+		elems := make([]reflect.Value, list.Len())
+		for j := range elems {
+			elems[j] = list.Index(j)
 		}
-		slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
-		list := reflect.MakeSlice(f.Type(), 0, f.Len())
-		for _, j := range order {
-			list = reflect.Append(list, f.Index(j))
-		}
-		f.Set(list)
+		slices.SortStableFunc(elems, func(a, b reflect.Value) int { return strings.Compare(firstField(a), firstField(b)) })
+		list.Set(reflect.Append(reflect.Zero(list.Type()), elems...))
 	}
 	return l
+}
+
+func firstField(v reflect.Value) string {
+	for v.Kind() == reflect.Struct {
+		v = v.Field(0)
+	}
+	return fmt.Sprint(v.Interface())
 }

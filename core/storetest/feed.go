@@ -85,7 +85,7 @@ func feedCursors(k *kit) {
 func feedWhole(k *kit) {
 	from := k.end()
 	var want []core.Revocation
-	for range 8 {
+	for range 5 {
 		c := k.change(core.ID{}, k.revocations(256)...)
 		k.commit(k.user(), c)
 		want = append(want, c.Publish...)
@@ -119,7 +119,7 @@ func feedIdle(k *kit) {
 	for range 3 {
 		next = k.published(next)
 	}
-	k.tail("", patience) // does not wait, though there may be nothing
+	k.tail("", time.Hour) // does not wait, though there may be nothing
 
 	c := k.change(core.ID{}) // nor is a commit that publishes nothing in the way
 	user := k.user()
@@ -133,13 +133,16 @@ func feedIdle(k *kit) {
 }
 
 func unknownCursor(k *kit) {
+	if b := k.tail("no such cursor", time.Hour); !b.Reset || b.Next == "" { // of a feed with nothing in it, perhaps
+		k.errorf("Tail after an unknown cursor: got Reset %t and Next %q, want Reset and a place to go on from", b.Reset, b.Next)
+	}
 	c := k.change(core.ID{}, k.revocations(3)...)
 	k.commit(k.user(), c)
 	end := k.end()
 	for _, cursor := range []core.Cursor{
 		"no such cursor", " ", "-1", "\xff\x00", "%", end + "~", " " + end, end[:len(end)/2] + "~" + end[len(end)/2:],
 	} {
-		b := k.tail(cursor, patience)
+		b := k.tail(cursor, time.Hour)
 		if !b.Reset {
 			k.errorf("Tail after %q: got no Reset, want one", cursor)
 		}

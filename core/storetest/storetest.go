@@ -46,7 +46,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		ledgerCases, valueCases, versionCases, feedCases, waitCases,
-		contextCases, concurrentCases, sweepCases, loadManyCases,
+		contextCases, concurrentCases, readerCases, sweepCases, loadManyCases,
 	)
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -83,7 +84,7 @@ func sweepOver(k *kit) {
 	}
 	k.commit(mixed, c)
 	stays := c
-	stays.Put = append(append([]core.Session(nil), c.Put[:2]...), c.Put[3], c.Put[4])
+	stays.Put = slices.Concat(c.Put[:2], c.Put[3:5])
 
 	// All sessions are over; the ledger is not.
 	d := k.filled(core.ID{})
@@ -97,8 +98,9 @@ func sweepOver(k *kit) {
 	e.Put, e.KeepUntil = []core.Session{k.sessionUntil(over)}, k.in(over)
 	k.commit(gone, e)
 	f := k.change(core.ID{})
-	f.Put, f.KeepUntil = []core.Session{k.sessionUntil(bound)}, k.in(bound)
+	f.Put, f.KeepUntil = []core.Session{k.sessionUntil(bound), k.sessionUntil(over)}, k.in(bound)
 	k.commit(edge, f)
+	f.Put = f.Put[:1]
 
 	k.sweepAll(100)
 	k.sweepAll(100) // nothing is left to do
@@ -193,11 +195,17 @@ func sweepBesideCommits(k *kit) {
 	k.parallel(
 		func() {
 			defer done()
-			for range 40 {
+			for i := range 80 {
+				if i == 40 {
+					k.tail(k.end(), aMoment) // lets the other sweep
+				}
 				live.Gen++
 				c = k.change(c.ID)
 				c.Put = []core.Session{live, k.sessionUntil(over)}
 				k.commit(user, c)
+				if l := k.load(user); !slices.Contains(gens(l), live.Gen) {
+					k.fatalf("got sessions of generations %v after the commit of one of %d", gens(l), live.Gen)
+				}
 			}
 		},
 		func() {
@@ -207,7 +215,7 @@ func sweepBesideCommits(k *kit) {
 		},
 	)
 	k.stopIfBroken()
-	k.sweepAll(100)
+	k.sweepAll(1000)
 	l := k.load(user)
 	if l.Version != c.ID || len(l.Sessions) != 1 || l.Sessions[0].Gen != live.Gen {
 		k.errorf("got version %v and sessions of generations %v, want %v and [%d]", l.Version, gens(l), c.ID, live.Gen)

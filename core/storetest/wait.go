@@ -48,6 +48,7 @@ func woken(k *kit) {
 			func() {
 				k.tail(from, aMoment)
 				k.commit(user, quiet)
+				k.tail(from, aMoment)
 				k.commit(user, c)
 			},
 		)
