@@ -58,7 +58,9 @@ func (a *Auth) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.stop = cancel
 	a.work.Go(func() { a.follow(ctx) })
-	a.work.Go(func() { a.noteUses(ctx) })
+	for range usesWriters {
+		a.work.Go(func() { a.noteUses(ctx) })
+	}
 	if sweeper, ok := a.Store.(Sweeper); ok {
 		a.work.Go(func() { a.sweep(ctx, sweeper) })
 	}

@@ -140,7 +140,7 @@ func elapse(d time.Duration) {
 // settle gets past the time in which a new store's feed vouches for nothing.
 func settle(h *house) {
 	h.signIn("the first of all")
-	elapse(time.Minute)
+	elapse(2 * time.Minute)
 	h.trail.take()
 }
 

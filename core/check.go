@@ -34,7 +34,9 @@ type Finding struct {
 func (f Finding) String() string { return f.Subject + ": " + f.Problem + "; " + f.Remedy }
 
 // Check looks whether keys, store and settings are sound and returns what is
-// not. It writes to the store under a user id of its own and removes it again.
+// not. It writes to the store under a user id of its own, removes it again, and
+// reads the whole feed: it is for a start or an operator, [Auth.Health] for a
+// probe.
 func (a *Auth) Check(ctx context.Context) []Finding {
 	var out []Finding
 	found := func(subject, remedy, problem string, args ...any) {

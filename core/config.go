@@ -56,7 +56,8 @@ type Config struct {
 	// than a quarter of IdleTimeout.
 	TouchInterval time.Duration
 	// Leeway is how far another machine's clock may be off when "exp" and
-	// "iat" are checked, at most 1 minute. 0: not at all.
+	// "iat" are checked, at most 1 minute. 0: not at all, which is right for
+	// one machine; with several, a few seconds.
 	Leeway time.Duration
 
 	// RefreshPolicy is Rotate or Sliding.
@@ -64,7 +65,8 @@ type Config struct {
 	// Grace is how long a spent refresh token is forgiven after its successor
 	// was first seen in use, so that tabs, retries and lost replies log nobody
 	// out. At most 5 minutes, and shorter than AccessTTL. 0: 10 seconds, or
-	// half of AccessTTL if that is shorter. NoGrace: strict single use.
+	// half of AccessTTL if that is shorter. It is never more than half of
+	// RefreshTTL. NoGrace: strict single use.
 	Grace time.Duration
 	// RetireAccess says when a refresh retires the access tokens that the
 	// session had before. 0: never, they expire. AtOnce: when it rotates.
@@ -152,6 +154,9 @@ type Identity struct {
 	Claims any
 }
 
+// longest is more than any lifetime makes sense for: 10 years.
+const longest = 10 * 365 * 24 * time.Hour
+
 // settings are a Config with every default filled in.
 type settings struct {
 	Config
@@ -175,8 +180,8 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		if *v == 0 {
 			*v = standard
 		}
-		if *v < least {
-			mistake("%s: %v is less than %v", name, *v, least)
+		if *v < least || *v > longest {
+			mistake("%s: %v is not between %v and %v", name, *v, least, longest)
 		}
 	}
 	whole := func(v time.Duration, name string) { // ledgers hold no less
@@ -288,7 +293,7 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		idleTimeout:  c.IdleTimeout,
 		touch:        min(c.TouchInterval, c.IdleTimeout/4),
 		refresh:      c.RefreshPolicy,
-		grace:        c.Grace,
+		grace:        min(c.Grace, c.RefreshTTL/2),
 		retire:       c.RetireAccess,
 		reuseEndsAll: c.ReuseEndsAll,
 		maxSessions:  c.MaxSessions,

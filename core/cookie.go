@@ -37,7 +37,7 @@ func (a *Auth) cookie(name, value string, life time.Duration) *http.Cookie {
 // setRefreshCookie adds the cookie of a sign-in or a refresh, unless the browser
 // has it.
 func (a *Auth) setRefreshCookie(r *Response, p *Pair) {
-	if p.Same {
+	if p.Same || p.cookieLife <= 0 { // with no life left it would delete
 		return
 	}
 	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, p.cookieLife))

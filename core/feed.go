@@ -43,8 +43,8 @@ type delayedCut struct {
 }
 
 // epochMargin is how far the clock of a process that issues tokens may be ahead
-// of one that began the feed's epoch.
-const epochMargin = 10 * time.Second
+// of one that began the feed's epoch. Tokens from further ahead don't verify.
+const epochMargin = maxLeeway + clockMargin
 
 func newFeed(most int, staleness time.Duration) *feed {
 	return &feed{
@@ -63,10 +63,25 @@ func jtiKey(jti string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// revoked reports whether the feed knows that a token was revoked.
-func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) bool {
+// look reports whether the feed knows that a token was revoked, and if not,
+// whether it would know: whether the token is good without asking the store. It
+// is one look: between two, a feed that was behind may catch up.
+func (f *feed) look(userID string, c *accessClaims, jti string, now time.Time) (revoked, vouched bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	if f.revoked(c.Session, c.Serial, jti, now) {
+		return true, false
+	}
+	if len(f.doubted) > 0 {
+		if _, ok := f.doubted[userID]; ok {
+			return false, false
+		}
+	}
+	return false, f.leased(now) && !f.full && !f.epoch.ID.IsZero() && c.IssuedAt.After(f.epoch.Began.Add(epochMargin))
+}
+
+// revoked needs the lock.
+func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) bool {
 	if c, ok := f.sessions[session]; ok && serial < c.below {
 		return true
 	}
@@ -80,17 +95,10 @@ func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) boo
 	return ok
 }
 
-// vouches reports whether a user's token that was issued at a time is good
-// unless revoked says otherwise.
-func (f *feed) vouches(userID string, issued, now time.Time) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if len(f.doubted) > 0 {
-		if _, ok := f.doubted[userID]; ok {
-			return false
-		}
-	}
-	return now.Before(f.lease) && !f.full && !f.epoch.ID.IsZero() && issued.After(f.epoch.Began.Add(epochMargin))
+// leased needs the lock. It looks at both clocks: the monotonic one stands still
+// while a machine is suspended, and the other may be set back.
+func (f *feed) leased(now time.Time) bool {
+	return now.Before(f.lease) && now.Round(0).Before(f.lease.Round(0))
 }
 
 // doubt has the feed vouch for none of a user's tokens until it was read again.
@@ -175,14 +183,15 @@ func (f *feed) lapse() {
 	f.lease = time.Time{}
 }
 
-// age returns how old the last successful read is; negative: there was none.
+// age returns how old the last successful read is, by the clock that makes more
+// of it; negative: there was none.
 func (f *feed) age(now time.Time) time.Duration {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.readAt.IsZero() {
 		return -1
 	}
-	return max(0, now.Sub(f.readAt))
+	return max(0, now.Sub(f.readAt), now.Round(0).Sub(f.readAt.Round(0)))
 }
 
 const purgeInterval = time.Minute
@@ -195,13 +204,23 @@ func (a *Auth) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		cursor = a.readFeed(ctx, cursor, wait)
 		if now := a.now(); now.Sub(purged) >= purgeInterval {
-			a.feed.purge(now)
+			if jumped(purged, now) {
+				a.feed.lapse() // what was purged, or is to be, went by a wrong clock
+				cursor = ""
+			} else {
+				a.feed.purge(now)
+			}
 			purged = now
 			if a.feed.overflowed() {
 				cursor = "" // there may be room now: read it whole
 			}
 		}
 	}
+}
+
+// jumped reports whether the wall clock was set in between.
+func jumped(from, to time.Time) bool {
+	return (to.Sub(from) - to.Round(0).Sub(from.Round(0))).Abs() > time.Second
 }
 
 // readFeed reads the feed once and returns where to go on. After a failure that

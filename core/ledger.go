@@ -21,6 +21,9 @@ type Ledger struct {
 	Version ID
 	// At is the time of that change. No later decision is dated before it.
 	At time.Time
+	// RevokedAt is when the user's sessions were last ended as a whole. A
+	// sign-in whose credentials were checked before that has to be confirmed.
+	RevokedAt time.Time
 
 	Sessions []Session
 	Devices  []KnownDevice
@@ -153,6 +156,8 @@ type Change struct {
 	Pending []Pending
 	Foreign []RevokedToken
 
+	RevokedAt time.Time // replaces Ledger.RevokedAt, unless it is zero
+
 	Publish []Revocation // appended to the feed, in this order
 
 	// KeepUntil is when nothing in the ledger matters any more. A store may
@@ -184,6 +189,7 @@ const (
 	ReasonReplaced        Reason = "replaced"  // its browser signed in again
 	ReasonTrimmed         Reason = "trimmed"   // only the newest were to stay
 	ReasonExpired         Reason = "expired"   // idle, absolute, or the refresh token's life
+	ReasonOvertaken       Reason = "overtaken" // the user's sessions were revoked while it was signing in, and it was not confirmed
 	ReasonForgotten       Reason = "forgotten" // the user was deleted
 )
 
@@ -213,12 +219,16 @@ func (c *Change) Apply(l Ledger) Ledger {
 			slices.ContainsFunc(c.Put, func(p Session) bool { return p.ID == s.ID })
 	}
 	next := Ledger{
-		Version:  c.ID,
-		At:       c.At,
-		Sessions: append(slices.DeleteFunc(slices.Clone(l.Sessions), gone), c.Put...),
-		Devices:  l.Devices,
-		Pending:  l.Pending,
-		Foreign:  l.Foreign,
+		Version:   c.ID,
+		At:        c.At,
+		RevokedAt: l.RevokedAt,
+		Sessions:  append(slices.DeleteFunc(slices.Clone(l.Sessions), gone), c.Put...),
+		Devices:   l.Devices,
+		Pending:   l.Pending,
+		Foreign:   l.Foreign,
+	}
+	if !c.RevokedAt.IsZero() {
+		next.RevokedAt = c.RevokedAt
 	}
 	if c.Devices != nil {
 		next.Devices = c.Devices

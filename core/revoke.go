@@ -43,13 +43,18 @@ func (a *Auth) Revoke(ctx context.Context, userID string, session ID, why Reason
 // RevokeOthers ends all sessions of a user but one, and returns how many. A
 // password change calls it with ReasonPasswordChanged.
 func (a *Auth) RevokeOthers(ctx context.Context, userID string, keep ID, why Reason) (int, error) {
-	return a.end(ctx, userID, func(s *Session) bool { return s.ID != keep }, why)
+	return a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return endAll(l, func(s *Session) bool { return s.ID != keep }, why, now)
+	})
 }
 
 // RevokeAll ends all sessions of a user and returns how many. The user may sign
-// in again at once.
+// in again at once; a sign-in that is under way is confirmed first, see
+// [SignInRequest].
 func (a *Auth) RevokeAll(ctx context.Context, userID string, why Reason) (int, error) {
-	return a.end(ctx, userID, func(*Session) bool { return true }, why)
+	return a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return endAll(l, func(*Session) bool { return true }, why, now)
+	})
 }
 
 // Trim ends all sessions of a user but the newest keep, and returns how many.
@@ -143,7 +148,8 @@ func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 
 // SignOutAll ends all sessions of the users of the live sessions that tokens
 // name, and returns how many. Errors are those of SignOut, and ErrTokenRevoked
-// if none of the sessions is live: one that was taken away moves nobody.
+// if none of the sessions is live, or all tokens were revoked or spent: what was
+// taken away moves nobody.
 func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
 	opened, err := openAll(a.open, tokens)
 	if err != nil {
@@ -156,10 +162,10 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 	total := 0
 	for _, t := range opened {
 		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
-			if l.session(t.session, now) == nil {
+			if s := l.session(t.session, now); s == nil || !t.opens(s, now) {
 				return nil, nil
 			}
-			return endSessions(l, func(*Session) bool { return true }, ReasonSignedOutAll, now)
+			return endAll(l, func(*Session) bool { return true }, ReasonSignedOutAll, now)
 		})
 		if err != nil {
 			return total, err
@@ -176,8 +182,18 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 type openToken struct {
 	userID  string
 	session ID
+	gen     uint64        // of a refresh token
 	access  *accessClaims // nil for a refresh token
 	expired bool          // an access token that has expired
+}
+
+// opens reports whether a live session takes the token, but for its expiry, or
+// may yet take it.
+func (t *openToken) opens(s *Session, now time.Time) bool {
+	if t.access == nil {
+		return t.gen+1 >= s.Gen
+	}
+	return s.accepts(t.access.Serial, t.access.ID.String(), now)
 }
 
 // open reads a raw token of either kind. It does not ask the store.
@@ -190,7 +206,7 @@ func (a *Auth) open(token string) (openToken, error) {
 
 func (a *Auth) openRefresh(token string) (openToken, error) {
 	t, err := a.secret.openRefresh(token)
-	return openToken{userID: t.User, session: t.Session}, err
+	return openToken{userID: t.User, session: t.Session, gen: t.Gen}, err
 }
 
 func (a *Auth) openAccess(token string) (openToken, error) {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
@@ -82,7 +83,12 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 	if err := client.check(); err != nil {
 		return Response{}, err // before the password is looked at
 	}
-	identity, err := a.Authenticate(r.Context(), Credentials{Username: body.Username, Password: body.Password})
+	inBody := body.Delivery == "body"
+	if client.DeviceID == "" {
+		client.Signed = !inBody // the server names it, in a cookie or not
+	}
+	credentials, checked := Credentials{Username: body.Username, Password: body.Password}, a.now()
+	identity, err := a.Authenticate(r.Context(), credentials)
 	if err != nil {
 		err = appError(err, ErrInvalidCredentials, ErrUserInactive)
 		if !errors.Is(err, ErrInternal) {
@@ -91,11 +97,22 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 		return Response{}, err
 	}
 	presented := distinct(r.Cookies(a.Cookie.Name)...)
-	pair, err := a.SignIn(r.Context(), SignInRequest{Identity: identity, Client: client, Replaces: presented})
+	pair, err := a.SignIn(r.Context(), SignInRequest{
+		Identity:  identity,
+		Client:    client,
+		Replaces:  presented,
+		CheckedAt: checked,
+		Confirm: func(ctx context.Context) error {
+			again, err := a.Authenticate(ctx, credentials)
+			if err == nil && again.UserID != identity.UserID {
+				err = ErrInvalidCredentials
+			}
+			return err
+		},
+	})
 	if err != nil {
 		return Response{}, err
 	}
-	inBody := body.Delivery == "body"
 	out := reply(http.StatusOK, shapePair(&pair, inBody))
 	switch {
 	case !inBody:

@@ -22,6 +22,8 @@ const (
 	lateReplayLimit = 3                   // late replays of a session in lateReplayDay
 	lateReplayDay   = 24 * time.Hour
 	lostSerials     = 1000             // more than a store that fails over loses of one session
+	signInLasts     = 10 * time.Minute // from the check of the credentials to the session
+	clockMargin     = 10 * time.Second // by which clocks may differ unnoticed
 	expiredKept     = time.Hour        // an expired session still answers "expired", not "unknown"
 	maxLeeway       = 60 * time.Second // no process allows clocks more than this
 )
@@ -89,12 +91,15 @@ func newestFirst(a, b Session) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), slices.Compare(b.ID[:], a.ID[:]))
 }
 
-// active notes that a session was active at a time and sets when it is over.
+// active notes that a session was active at a time and sets when it is over:
+// not before the access tokens that it has issued, even if the settings are
+// stricter by now than they were then.
 func (p *policy) active(s *Session, at time.Time) {
 	if at.After(s.LastSeenAt) {
 		s.LastSeenAt = at
 	}
-	s.ExpiresAt = earliest(s.LastSeenAt.Add(p.idleTimeout), s.RefreshExpiresAt, s.AbsoluteExpiresAt)
+	end := latest(earliest(s.LastSeenAt.Add(p.idleTimeout), s.RefreshExpiresAt), s.Access.Until)
+	s.ExpiresAt = earliest(end, s.AbsoluteExpiresAt)
 }
 
 // renew starts the life of a refresh token at a time.
@@ -115,7 +120,7 @@ func (p *policy) accessLife(s *Session, now time.Time) (issued, expires time.Tim
 // record notes an access token that is issued with a commit. Until leaves room
 // for those that are issued without one, less than a grace period later.
 func (p *policy) record(s *Session, jti ID, now time.Time) {
-	until := earliest(now.Add(p.accessTTL+p.grace), s.AbsoluteExpiresAt)
+	until := earliest(now.Add(p.accessTTL+p.grace), s.ExpiresAt)
 	s.Access.Until = latest(s.Access.Until, until)
 	s.Access.JTI = jti
 	s.Access.IssuedAt, s.Access.ExpiresAt = p.accessLife(s, now)
@@ -146,7 +151,7 @@ func (c *Change) seal(l *Ledger, now time.Time) *Change {
 	if c.Forget {
 		return c
 	}
-	keep := now
+	keep := latest(now, latest(l.RevokedAt, c.RevokedAt).Add(signInLasts))
 	gone := func(id ID) bool {
 		return slices.ContainsFunc(c.End, func(e Ended) bool { return e.ID == id }) ||
 			slices.ContainsFunc(c.Put, func(s Session) bool { return s.ID == id })

@@ -29,6 +29,17 @@ func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time)
 	return ended, c.seal(&l, now)
 }
 
+// endAll ends those live sessions that which picks, and has the sign-ins that
+// are under way confirmed. There is something to commit even if nothing is live.
+func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
+	ended, c := endSessions(l, which, why, now)
+	if c == nil {
+		c = &Change{}
+	}
+	c.RevokedAt = now
+	return ended, c.seal(&l, now)
+}
+
 // trim ends all live sessions but the newest keep.
 func trim(l Ledger, keep int, now time.Time) ([]Session, *Change) {
 	live := l.live(now)

@@ -19,20 +19,26 @@ type signInRequest struct {
 	// session is what begins. Its ID is drawn once per call, so that a second
 	// look after a lost reply recognises its own. The rule sets all times.
 	session  Session
-	jti      ID   // of the first access token
-	replaces []ID // sessions that end first: those of the same browser
+	jti      ID        // of the first access token
+	checked  time.Time // when the app began to check the credentials; zero: not said
+	replaces []ID      // sessions that end first: those of the same browser
 }
 
 type signInOutcome struct {
 	session Session
 	ended   []Ended // evicted or replaced
 	refused bool    // the cap is reached and the policy is to refuse
+	// confirm says that what the credentials were checked against may be out of
+	// date: the user's sessions were revoked since, as after a new password.
+	confirm bool
 }
 
 // signIn begins a session. It never leaves more live sessions than the caps.
 func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome, *Change) {
+	confirm := !r.checked.IsZero() &&
+		(r.checked.Before(l.RevokedAt.Add(clockMargin)) || now.Sub(r.checked) > signInLasts-clockMargin)
 	if s := l.session(r.session.ID, now); s != nil {
-		return signInOutcome{session: *s}, nil // committed by an earlier look
+		return signInOutcome{session: *s, confirm: confirm}, nil // committed by an earlier look
 	}
 	var c Change
 	live := l.live(now)
@@ -67,7 +73,7 @@ func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome
 	p.record(&s, r.jti, now)
 	c.Put = []Session{s}
 	c.Devices = know(l.Devices, &s, now)
-	return signInOutcome{session: s, ended: slices.Clone(c.End)}, c.seal(&l, now)
+	return signInOutcome{session: s, ended: slices.Clone(c.End), confirm: confirm}, c.seal(&l, now)
 }
 
 // makeRoom ends sessions among those that count until there is room for one
@@ -105,7 +111,7 @@ func know(devices []KnownDevice, s *Session, now time.Time) []KnownDevice {
 	k := KnownDevice{Device: s.Device, FirstSeenAt: now, LastSeenAt: now, IP: s.IP, Location: s.Location}
 	out := make([]KnownDevice, 0, len(devices)+1)
 	for _, d := range devices {
-		if d.ID == k.ID {
+		if d.ID == k.ID && d.Signed == k.Signed {
 			k.FirstSeenAt = d.FirstSeenAt
 		} else {
 			out = append(out, d)

@@ -21,6 +21,7 @@ func TestUsed(t *testing.T) {
 	idle := func(d time.Duration) func(*Session) {
 		return func(s *Session) {
 			seen(s)
+			s.Access = AccessRecord{}
 			s.LastSeenAt, s.MovedAt = ago(d), ago(d)
 			p.active(s, ago(d))
 		}

@@ -14,7 +14,7 @@ import (
 // evidence, not proof.
 type Client struct {
 	DeviceID   string // 1-128 bytes; "": SignIn names the device
-	Signed     bool   // DeviceID is one that the server named, in a signed cookie
+	Signed     bool   // the server named DeviceID, or is to, in a signed cookie
 	DeviceName string // at most 128 bytes
 	ClientType string // [a-z0-9_-]{1,32}; "": "web"
 	IP         string
@@ -30,6 +30,15 @@ type SignInRequest struct {
 	// never leaves a session behind that nobody can reach any more. Those of
 	// other users end even if this sign-in is then refused.
 	Replaces []string
+
+	// CheckedAt is when the app began to check the credentials. If the user's
+	// sessions were revoked as a whole since, as after a new password or when
+	// the user was disabled, Confirm is called, to check again against what is
+	// so now: its error refuses the sign-in, and so does there being none.
+	// Without CheckedAt a sign-in that is under way while the password changes
+	// may begin a session with the old one.
+	CheckedAt time.Time
+	Confirm   func(context.Context) error
 }
 
 // Pair is what a sign-in or a refresh answers with.
@@ -51,27 +60,25 @@ type Pair struct {
 const (
 	textCap      = 128 // bytes of a device's id or name
 	userAgentCap = 512
+	replacesCap  = 8 // more cookies of one name is nobody's browser
 )
 
 var errDeviceID = ErrBadRequest.saying("device_id must be at most 128 bytes without control characters")
 
 // SignIn begins a session and answers with its first tokens. It never presents
 // a session id that existed before. Errors: ErrTooManySessions, ErrBadRequest,
-// ErrStoreUnavailable, ErrInternal (an Identity that can't be).
+// what Confirm refused with, ErrStoreUnavailable, ErrInternal (an Identity that can't be).
 func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	req, err := a.candidate(r)
 	if err != nil {
 		return Pair{}, err
 	}
 	userID := r.Identity.UserID
-	for _, token := range r.Replaces {
-		old, err := a.secret.openRefresh(token)
-		if err != nil {
-			continue
-		}
-		if old.User == userID {
-			req.replaces = append(req.replaces, old.Session)
-		} else if _, err := a.end(ctx, old.User, only(old.Session), ReasonReplaced); err != nil {
+	replaces, _ := openAll(a.openRefresh, r.Replaces[:min(len(r.Replaces), replacesCap)])
+	for _, old := range replaces {
+		if old.userID == userID {
+			req.replaces = append(req.replaces, old.session)
+		} else if _, err := a.end(ctx, old.userID, only(old.session), ReasonReplaced); err != nil {
 			return Pair{}, err
 		}
 	}
@@ -108,9 +115,29 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		return Pair{}, ErrTooManySessions
 	}
 	a.auditEnded(ctx, userID, out.ended)
+	if out.confirm {
+		if err := a.confirm(ctx, r, out.session.ID); err != nil {
+			a.audit(ctx, EventSignInRefused, seen)
+			return Pair{}, err
+		}
+	}
 	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
 	a.audit(ctx, EventSignedIn, seen)
 	return out.pair, nil
+}
+
+// confirm has the app check a sign-in again, and ends its session if that fails.
+// The session has begun by then: whatever is revoked from here on reaches it.
+func (a *Auth) confirm(ctx context.Context, r SignInRequest, session ID) error {
+	refusal := error(ErrInvalidCredentials)
+	if r.Confirm != nil {
+		if refusal = r.Confirm(ctx); refusal == nil {
+			return nil
+		}
+		refusal = appError(refusal, ErrInvalidCredentials, ErrUserInactive)
+	}
+	_, err := a.end(ctx, r.Identity.UserID, only(session), ReasonOvertaken)
+	return cmp.Or(err, refusal)
 }
 
 // candidate makes the session that a sign-in wants.
@@ -136,7 +163,7 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 		}
 	}
 	if client.DeviceID == "" {
-		client.DeviceID, client.Signed = ids[2].String(), true
+		client.DeviceID = ids[2].String()
 	}
 	return signInRequest{
 		session: Session{
@@ -155,8 +182,17 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 			Roles:     id.Roles,
 			Claims:    claims,
 		},
-		jti: ids[1],
+		jti:     ids[1],
+		checked: checkedAt(r.CheckedAt),
 	}, nil
+}
+
+// checkedAt is when credentials were checked, as ledgers hold it.
+func checkedAt(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return ledgerTime(t)
 }
 
 // check reports what a client says of itself that can't be kept.

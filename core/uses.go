@@ -29,8 +29,9 @@ type noted struct {
 }
 
 const (
-	usesQueued = 4096
-	usesNoted  = 100_000
+	usesQueued  = 4096
+	usesWriters = 4 // so that one user's that hangs does not hold up all others'
+	usesNoted   = 100_000
 )
 
 func newUses(touch time.Duration) *uses {
@@ -88,9 +89,11 @@ func (a *Auth) noteUses(ctx context.Context) {
 	a.flushUses(context.WithoutCancel(ctx))
 }
 
-// flushUses writes what is queued. It gives up when the store does not answer.
+// flushUses writes what is queued, for as long as one store call may take. It
+// gives up when the store does not answer.
 func (a *Auth) flushUses(ctx context.Context) {
-	for {
+	until := a.now().Add(a.StoreTimeout)
+	for a.now().Before(until) {
 		select {
 		case u := <-a.uses.queue:
 			if a.writeUse(ctx, u) != nil {

@@ -24,8 +24,15 @@ type Principal struct {
 }
 
 // ClaimsOf returns the app's own claims, as they were given at sign-in. A token
-// without any gives the zero T. Members that T has no place for are passed over.
-func ClaimsOf[T any](p *Principal) (T, error) { return DecodeClaims[T](p.claims) }
+// without any gives the zero T, and so does nobody: a nil Principal. Members that
+// T has no place for are passed over.
+func ClaimsOf[T any](p *Principal) (T, error) {
+	if p == nil {
+		var none T
+		return none, nil
+	}
+	return DecodeClaims[T](p.claims)
+}
 
 // Verify returns whom an access token speaks for. After a revocation was
 // acknowledged in this process the token is refused, and within
@@ -43,10 +50,11 @@ func (a *Auth) Verify(ctx context.Context, token string) (*Principal, error) {
 		return nil, err
 	}
 	jti := c.ID.String()
-	if a.feed.revoked(c.Session, c.Serial, jti, now) {
+	revoked, vouched := a.feed.look(c.Subject, c, jti, now)
+	if revoked {
 		return nil, ErrTokenRevoked
 	}
-	if !a.feed.vouches(c.Subject, c.IssuedAt, now) {
+	if !vouched {
 		ledger, at, err := a.load(ctx, c.Subject)
 		if err != nil {
 			return nil, err
