@@ -12,8 +12,9 @@ import (
 // A session that is not in it is dead; nothing that was ended has to be
 // remembered in it.
 //
-// Times in a ledger are UTC with millisecond precision. The order of its lists
-// means nothing.
+// Times, here and in revocations, are UTC with millisecond precision. Text is
+// UTF-8 without NUL. The order of a ledger's lists means nothing; that of lists
+// inside a session is kept, and Session.Claims byte for byte.
 type Ledger struct {
 	// Version is the ID of the change that made this ledger; zero for a user
 	// of whom nothing is known. It is random, never a counter, so that a
@@ -142,7 +143,7 @@ type Pending struct {
 }
 
 // Change is one decision about one ledger. A store applies it whole or not at
-// all, and only if the ledger's version is still If.
+// all, and only if the ledger's version is still If. No session is twice in it.
 type Change struct {
 	ID ID        // the version that the ledger then has
 	If ID        // the version that was decided on; zero: nothing known
@@ -259,7 +260,9 @@ func (s Session) Clone() Session {
 	s.Risk.Reasons = cloneList(s.Risk.Reasons, func(r RiskReason) RiskReason { return r })
 	word := func(w string) string { return w }
 	s.AMR, s.Scopes, s.Roles = cloneList(s.AMR, word), cloneList(s.Scopes, word), cloneList(s.Roles, word)
-	s.Claims = bytes.Clone(s.Claims)
+	if s.Claims = bytes.Clone(s.Claims); len(s.Claims) == 0 {
+		s.Claims = nil
+	}
 	return s
 }
 

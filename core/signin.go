@@ -220,8 +220,8 @@ func (id *Identity) check() error {
 	for _, list := range [][]string{id.Scopes, id.Roles, id.AMR} {
 		for _, word := range list {
 			size += len(word)
-			if word == "" || !utf8.ValidString(word) {
-				wrong = append(wrong, fmt.Errorf("sallyport: Identity: %q is empty or not UTF-8", word))
+			if word == "" || word != cutText(word, len(word)) {
+				wrong = append(wrong, fmt.Errorf("sallyport: Identity: %q is empty, not UTF-8 or has control characters", word))
 			}
 		}
 	}
@@ -237,12 +237,15 @@ func validText(s string) bool {
 	return len(s) <= textCap && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// cutText returns the first bytes of a header as valid UTF-8.
+// cutText returns the first bytes of a header as UTF-8 without control characters.
 func cutText(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
-	return strings.ToValidUTF8(s, "")
+	s = s[:min(len(s), most)]
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(s, ""))
 }
 
 // pair makes the tokens that a session answers with now.

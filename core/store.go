@@ -23,7 +23,8 @@ type Store interface {
 	// Commit applies c to the ledger of a user and appends c.Publish to the
 	// feed, both or neither, if the ledger's version is c.If. If it is c.ID,
 	// the change was committed before and its reply was lost: Commit returns
-	// nil and does nothing. If it is anything else, Commit returns what stands
+	// nil and does nothing. (After a Forget the version is zero, so that one sent
+	// again may be applied again or meet ErrConflict.) If it is anything else, Commit returns what stands
 	// now and [ErrConflict]. The ledger means nothing unless the error is
 	// ErrConflict.
 	Commit(ctx context.Context, userID string, c Change) (Ledger, error)
@@ -31,10 +32,11 @@ type Store interface {
 	// Tail returns the revocations that were committed after a position of
 	// the feed, in the order of their commits, each once. With none it waits,
 	// up to wait, for the first. With the zero Cursor it returns at once with
-	// every revocation that may still matter.
+	// every revocation that may still matter. What it returns is never cut short.
 	//
 	// A revocation is in the feed before its Commit returns. It is kept at
-	// least until Sweep is called with a later time than its Until.
+	// least until Sweep is called with a later time than its Until or, in a
+	// store that is bounded and full, until a Commit with a later At.
 	Tail(ctx context.Context, after Cursor, wait time.Duration) (Batch, error)
 }
 

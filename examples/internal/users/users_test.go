@@ -50,3 +50,19 @@ func TestUsers(t *testing.T) {
 		t.Errorf("an unknown user: got %v", err)
 	}
 }
+
+// A change whose second half failed can be asked for again.
+func TestSetPasswordAgain(t *testing.T) {
+	u, err := users.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := u.SetPassword("bob", "battery-staple", "another"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.SetPassword("bob", "battery-staple", "a third"); !errors.Is(err, core.ErrInvalidCredentials) {
+		t.Errorf("got %v, want %v", err, core.ErrInvalidCredentials)
+	}
+}
