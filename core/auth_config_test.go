@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,18 +163,15 @@ func TestConfigDefaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTap()
-		reads := 0
+		var reads atomic.Int64
 		store.set(func(call string, do func() error) error {
-			if call == "tail" {
-				if reads++; reads == 1 {
-					return errBroken
-				}
+			if call == "tail" && reads.Add(1) == 1 {
+				return errBroken
 			}
 			return do()
 		})
 		h := open(t, store, func(c *core.Config) { c.Cookie.Insecure = true })
 		synctest.Wait()
-		reads = 2 // Check reads as well
 		if found := h.Check(t.Context()); len(found) != 2 || found[0].Subject != "feed" || !strings.Contains(found[0].Problem, "not read yet") || found[1].Subject != "cookie" {
 			t.Errorf("at once: %v", found)
 		}
