@@ -1,6 +1,7 @@
 package nethttpauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -289,4 +290,42 @@ func TestClientAddress(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While the password is being checked it changes, and the user's sessions are
+// revoked: the sign-in is decided again.
+func TestLoginOvertaken(t *testing.T) {
+	for _, good := range []bool{false, true} {
+		var (
+			auth  *core.Auth
+			asked int
+		)
+		onSite(t, func(c *core.Config) {
+			check := c.Authenticate
+			c.Authenticate = func(ctx context.Context, given core.Credentials) (core.Identity, error) {
+				id, err := check(ctx, given)
+				if asked++; asked == 1 {
+					<-time.After(50 * time.Millisecond)
+					if _, err := auth.RevokeAll(ctx, "alice", core.ReasonPasswordChanged); err != nil {
+						t.Error(err)
+					}
+				} else if !good {
+					return core.Identity{}, core.ErrInvalidCredentials
+				}
+				return id, err
+			}
+		}, func(t *testing.T, s *site) {
+			auth = s.auth
+			a := s.post("/login", `{"username":"alice","password":"pw"}`)
+			if good {
+				s.alive("confirmed", a.pair(), true)
+			} else {
+				a.refused(401, "INVALID_CREDENTIALS")
+			}
+			want := map[bool]int{true: 1}[good]
+			if n, err := auth.Count(t.Context(), "alice"); n != want || err != nil || asked != 2 {
+				t.Errorf("good %v: %d sessions, %v, asked %d times", good, n, err, asked)
+			}
+		})
+	}
 }
