@@ -1,6 +1,9 @@
 package core_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,5 +66,32 @@ func TestRotationOfKeysAndSecrets(t *testing.T) {
 		after.expectRefresh(first, core.ErrRefreshTokenInvalid)
 		after.trail.expect(t, "not authentic any more", "refresh_refused")
 		after.expectCount("alice", 1) // and it ended nothing
+	})
+}
+
+// Services that verify on their own get the public keys, and a copy of them.
+func TestJWKS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, signer, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := open(t, newTap(), func(c *core.Config) {
+			c.Keys = append(c.Keys, core.Key{ID: "next", Signer: signer, SignFrom: time.Now().Add(time.Hour)})
+		})
+		var set struct {
+			Keys []struct {
+				Kid string `json:"kid"`
+				Kty string `json:"kty"`
+			} `json:"keys"`
+		}
+		document := h.JWKS()
+		if err := json.Unmarshal(document, &set); err != nil || len(set.Keys) != 1 || set.Keys[0].Kid != "next" || set.Keys[0].Kty != "OKP" {
+			t.Errorf("%s, %v", document, err)
+		}
+		clear(document)
+		if bytes.Equal(h.JWKS(), document) {
+			t.Error("a caller may change the document")
+		}
 	})
 }

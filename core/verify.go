@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"time"
 )
@@ -84,6 +85,12 @@ func (c *accessClaims) principal() *Principal {
 		claims:     c.App,
 	}
 }
+
+// JWKS returns the public keys as a JWK set (RFC 7517 section 5), for services
+// that verify access tokens on their own: those of every key in Config.Keys from
+// the start, so that a key is known before it signs. HMAC keys are never in it.
+// Such services learn of no revocation, and mark no token as seen in use.
+func (a *Auth) JWKS() []byte { return bytes.Clone(a.ring.jwks()) }
 
 type principalKey struct{}
 
