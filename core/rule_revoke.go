@@ -5,13 +5,28 @@ import (
 	"time"
 )
 
-// endSessions ends those live sessions that which picks and returns them. Of
-// those that are over it revokes what may still verify.
+// endSessions ends those live sessions that which picks and returns them.
 func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
-	var (
-		c     Change
-		ended []Session
-	)
+	var c Change
+	ended := c.endThose(&l, which, why, now)
+	if c.End == nil {
+		return nil, nil
+	}
+	return ended, c.seal(&l, now)
+}
+
+// endAll is endSessions, and has the sign-ins that are under way confirmed.
+// There is something to commit even if nothing is live.
+func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
+	c := Change{RevokedAt: now}
+	ended := c.endThose(&l, which, why, now)
+	return ended, c.seal(&l, now)
+}
+
+// endThose ends those live sessions that which picks and returns them. Of those
+// that are over it revokes what may still verify.
+func (c *Change) endThose(l *Ledger, which func(*Session) bool, why Reason, now time.Time) []Session {
+	var ended []Session
 	for _, s := range l.live(now) {
 		if which(&s) {
 			c.end(&s, why)
@@ -23,21 +38,7 @@ func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time)
 			c.end(s, ReasonExpired)
 		}
 	}
-	if c.End == nil {
-		return nil, nil
-	}
-	return ended, c.seal(&l, now)
-}
-
-// endAll ends those live sessions that which picks, and has the sign-ins that
-// are under way confirmed. There is something to commit even if nothing is live.
-func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
-	ended, c := endSessions(l, which, why, now)
-	if c == nil {
-		c = &Change{}
-	}
-	c.RevokedAt = now
-	return ended, c.seal(&l, now)
+	return ended
 }
 
 // trim ends all live sessions but the newest keep.
