@@ -69,7 +69,7 @@ func logEvent(ctx context.Context, e Event) {
 // audit records an event that has just happened.
 func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
 	e.Time, e.Name = a.now(), name
-	a.Audit(ctx, e)
+	a.config.Audit(ctx, e)
 }
 
 // auditEnded records the end of sessions.

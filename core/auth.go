@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Auth signs users in and keeps their sessions. It is safe for concurrent use.
@@ -15,11 +17,14 @@ import (
 // call may work a moment later, and what it was to change may have changed.
 type Auth struct {
 	settings
-	access accessVerifier
-	feed   *feed
-	uses   *uses
-	now    func() time.Time
-	skew   atomic.Int64 // the most that a ledger was ahead of this clock
+	access  accessVerifier
+	foreign *foreignVerifier // nil: there are none
+	cache   tokenCache
+	feed    *feed
+	glances singleflight.Group // loads of guards, by user
+	uses    *uses
+	now     func() time.Time
+	skew    atomic.Int64 // the most that a ledger was ahead of this clock
 
 	stop func()
 	work sync.WaitGroup
@@ -45,11 +50,13 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	}
 	a := &Auth{
 		settings: *s,
-		access:   accessVerifier{ring: s.ring, issuer: s.Issuer, audience: s.Audience, leeway: s.Leeway},
+		access:   accessVerifier{ring: s.ring, issuer: s.config.Issuer, audience: s.config.Audience, leeway: s.config.Leeway},
 		now:      now,
 		stop:     func() {},
 	}
-	a.feed = newFeed(s.MaxRevocations, s.MaxStaleness)
+	a.foreign = s.foreign
+	a.cache = newTokenCache(s.config.TokenCacheBytes)
+	a.feed = newFeed(s.config.MaxRevocations, s.config.MaxStaleness)
 	a.uses = newUses(s.policy.touch)
 	return a, nil
 }
@@ -61,14 +68,14 @@ func (a *Auth) start() {
 	for range usesWriters {
 		a.work.Go(func() { a.noteUses(ctx) })
 	}
-	if sweeper, ok := a.Store.(Sweeper); ok {
+	if sweeper, ok := a.config.Store.(Sweeper); ok {
 		a.work.Go(func() { a.sweep(ctx, sweeper) })
 	}
 }
 
 // Close stops the background work and returns when it has stopped, activity
 // that was not yet written included. The store stays open: it is the app's.
-// After Close an Auth still answers, reading the store at every request.
+// After Close an Auth still answers, and asks the store as long as it does.
 func (a *Auth) Close() error {
 	a.stop()
 	a.work.Wait()
@@ -92,7 +99,7 @@ func (a *Auth) sweep(ctx context.Context, store Sweeper) {
 		case <-tick.C:
 		}
 		for more := true; more && ctx.Err() == nil; {
-			call, cancel := context.WithTimeout(ctx, a.StoreTimeout)
+			call, cancel := context.WithTimeout(ctx, a.config.StoreTimeout)
 			n, err := store.Sweep(call, ledgerTime(a.now()).Add(-expiredKept), sweepLimit)
 			cancel()
 			more = err == nil && n >= sweepLimit

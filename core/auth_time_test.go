@@ -463,8 +463,9 @@ func TestTooManyRevocations(t *testing.T) {
 		}
 		kept := here.signIn("kept")
 		here.expectVerify(kept, nil)
-		synctest.Wait() // the sign of life is written
+		elapse(2 * time.Second) // what the store said holds no longer
 		calls := store.counting()
+		here.expectVerify(kept, nil)
 		here.expectVerify(kept, nil)
 		if n := calls(); n["load"] != 1 || !here.Health().Degraded {
 			t.Errorf("full, but %v, %+v", n, here.Health())
@@ -504,7 +505,7 @@ func TestRestartWithAnEmptyStore(t *testing.T) {
 }
 
 // Close stops the background work, writes what is pending, and may come twice.
-// Afterwards the store is asked at every request.
+// Afterwards the store is asked, and what it says holds for MaxStaleness.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTap()
@@ -542,6 +543,8 @@ func TestClose(t *testing.T) {
 		calls := store.counting()
 		for range 3 {
 			h.expectVerify(p, nil)
+			h.expectVerify(p, nil)
+			elapse(2 * time.Second)
 		}
 		if n := calls(); n["load"] != 3 || n["tail"] != 0 {
 			t.Errorf("after Close: %v", n)
@@ -664,7 +667,8 @@ func TestSweeping(t *testing.T) {
 }
 
 // A feed does not vouch for tokens of before its epoch, nor for those that were
-// issued within the margin by which clocks may differ.
+// issued within the margin by which clocks may differ, until a ledger has shown
+// them good.
 func TestTokensOfANewEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTap()
@@ -676,13 +680,24 @@ func TestTokensOfANewEpoch(t *testing.T) {
 		}{{time.Second, 1}, {70 * time.Second, 1}, {71 * time.Second, 0}} {
 			elapse(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(c.wait)))
 			p := h.signIn("alice")
-			h.expectVerify(p, nil)
-			synctest.Wait() // the sign of life is written
+			synctest.Wait() // the feed has been read: the commit has nothing for it
 			calls := store.counting()
 			h.expectVerify(p, nil)
-			if n := calls(); n["load"] != c.loads {
-				t.Errorf("issued %v into the epoch: %v, want %d loads", c.wait, n, c.loads)
+			synctest.Wait()
+			if n := calls(); n["load"] != c.loads+1 { // and one for the sign of life
+				t.Errorf("issued %v into the epoch: %v, want %d loads", c.wait, n, c.loads+1)
 			}
+			elapse(10 * time.Second)
+			calls = store.counting()
+			h.expectVerify(p, nil)
+			if n := calls(); n["load"] != 0 {
+				t.Errorf("issued %v into the epoch, and shown good: %v", c.wait, n)
+			}
+			if err := h.Revoke(t.Context(), "alice", p.Session.ID, core.ReasonRevoked); err != nil {
+				t.Error(err)
+			}
+			h.expectVerify(p, core.ErrTokenRevoked)
+			elapse(time.Second) // the user is in doubt until the feed was read
 		}
 	})
 }

@@ -20,7 +20,7 @@ type Health struct {
 // Health returns how the Auth is. It does not ask the store.
 func (a *Auth) Health() Health {
 	age := a.feed.age(a.now())
-	return Health{Degraded: age < 0 || age > a.MaxStaleness || a.feed.overflowed(), FeedAge: age}
+	return Health{Degraded: age < 0 || age > a.config.MaxStaleness || a.feed.overflowed(), FeedAge: age}
 }
 
 // Finding is something that Check found unsound, and what to do about it.
@@ -51,7 +51,7 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 	switch h := a.Health(); {
 	case h.FeedAge < 0:
 		found("feed", "check again in a moment; then see whether the store answers", "it was not read yet")
-	case h.FeedAge > a.MaxStaleness:
+	case h.FeedAge > a.config.MaxStaleness:
 		found("feed", "see whether the store answers", "it was last read %v ago", h.FeedAge)
 	case h.Degraded:
 		found("feed", "raise MaxRevocations", "there are more revocations than may be held in memory")
@@ -59,7 +59,7 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 	if ahead := time.Duration(a.skew.Load()); ahead > max(a.policy.grace, time.Second) {
 		found("clock", "set the clocks of all processes by NTP; Forget mends a ledger that is far ahead", "a ledger was written %v ahead of this clock", ahead)
 	}
-	if a.Cookie.Insecure {
+	if a.config.Cookie.Insecure {
 		found("cookie", "leave Cookie.Insecure out wherever TLS is", "cookies travel without TLS")
 	}
 	return out
@@ -72,12 +72,12 @@ func (a *Auth) checkStore(ctx context.Context) error {
 	var ids [3]ID
 	for i := range ids {
 		var err error
-		if ids[i], err = newID(a.Random); err != nil {
+		if ids[i], err = newID(a.config.Random); err != nil {
 			return err
 		}
 	}
 	user, now := "sallyport-check-"+ids[0].String(), ledgerTime(a.now())
-	feed, err := a.Store.Tail(ctx, "", 0)
+	feed, err := a.config.Store.Tail(ctx, "", 0)
 	if err != nil {
 		return fmt.Errorf("reading the feed: %w", err)
 	}
@@ -86,17 +86,17 @@ func (a *Auth) checkStore(ctx context.Context) error {
 		Put:     []Session{{ID: ids[0], CreatedAt: now, ExpiresAt: now.Add(time.Minute), Claims: []byte(`{}`)}},
 		Publish: []Revocation{{Session: ids[0], MinSerial: AllSerials, Until: now.Add(time.Minute)}},
 	}
-	if _, err := a.Store.Commit(ctx, user, made); err != nil {
+	if _, err := a.config.Store.Commit(ctx, user, made); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
-	l, err := a.Store.Load(ctx, user)
+	l, err := a.config.Store.Load(ctx, user)
 	switch {
 	case err != nil:
 		return fmt.Errorf("loading: %w", err)
 	case l.Version != made.ID || len(l.Sessions) != 1 || !bytes.Equal(l.Sessions[0].Claims, made.Put[0].Claims):
 		return fmt.Errorf("what was committed does not come back")
 	}
-	batch, err := a.Store.Tail(ctx, feed.Next, 0)
+	batch, err := a.config.Store.Tail(ctx, feed.Next, 0)
 	if err != nil {
 		return fmt.Errorf("reading the feed: %w", err)
 	}
@@ -107,7 +107,7 @@ func (a *Auth) checkStore(ctx context.Context) error {
 	if !arrived {
 		return fmt.Errorf("a committed revocation is not in the feed")
 	}
-	if _, err := a.Store.Commit(ctx, user, Change{ID: ids[2], If: made.ID, At: now, Forget: true}); err != nil {
+	if _, err := a.config.Store.Commit(ctx, user, Change{ID: ids[2], If: made.ID, At: now, Forget: true}); err != nil {
 		return fmt.Errorf("forgetting: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -35,6 +36,9 @@ type Config struct {
 	// Secrets protect refresh and device tokens. nil: the HMAC keys in Keys
 	// serve, each through HKDF.
 	Secrets []Secret
+
+	// Foreign tokens are accepted by guards as well. Zero: there are none.
+	Foreign Foreign
 
 	// Issuer and Audience are the claims "iss" and "aud" of access tokens, and
 	// what they must say to be accepted. "": "sallyport", for both.
@@ -93,6 +97,27 @@ type Config struct {
 	// change state: "https://app.example.com".
 	TrustedOrigins []string
 
+	// AccessCookie is a cookie in which guards look for the access token when
+	// there is no Authorization header; the app sets it. A request with it that
+	// changes state and comes from another site is refused. "": none.
+	AccessCookie string
+	// TokenMember is the member of a login answer in which [LoginWatch] finds the
+	// access token. "": access_token.
+	TokenMember string
+
+	// TrustedProxies are the proxies that are believed when they say who the
+	// client is. Nil: none, so that the client is whoever is connected.
+	TrustedProxies []netip.Prefix
+	// ForwardedHeader is where they say it: "X-Forwarded-For", or "Forwarded"
+	// (RFC 7239). It has to be the one that all of them write; the other is never
+	// looked at. "": X-Forwarded-For.
+	ForwardedHeader string
+
+	// Problem shapes refusals: it returns the body, and what it is. Status and
+	// headers stay what they are. It must not fail. nil: RFC 9457, as
+	// application/problem+json.
+	Problem func(e Error) (contentType string, body []byte)
+
 	// Audit receives one record per event. It is called on the request's path
 	// by many goroutines and must not block. nil: slog.Default, level Info.
 	Audit func(ctx context.Context, e Event)
@@ -106,6 +131,11 @@ type Config struct {
 	// MaxRevocations is how many revocations are held in memory. With more,
 	// the store is asked at every request. 0: 1,000,000.
 	MaxRevocations int
+
+	// TokenCacheBytes is about how much memory verified access tokens may take,
+	// so that each is verified once: some 2 KB a token. 0: 64 MiB. Negative:
+	// every token is verified every time.
+	TokenCacheBytes int
 
 	// Random is the source of ids, safe for concurrent use. nil: crypto/rand. A
 	// source that fails makes the call fail that needed it.
@@ -159,11 +189,12 @@ const longest = 10 * 365 * 24 * time.Hour
 
 // settings are a Config with every default filled in.
 type settings struct {
-	Config
-	policy policy
-	ring   *keyRing
-	secret *secretRing
-	cross  *http.CrossOriginProtection
+	config  Config
+	policy  policy
+	ring    *keyRing
+	secret  *secretRing
+	cross   *http.CrossOriginProtection
+	foreign *foreignVerifier
 }
 
 // settle fills in the defaults and reports every mistake at once.
@@ -264,6 +295,21 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if c.Audit == nil {
 		c.Audit = logEvent
 	}
+	if c.TokenCacheBytes == 0 {
+		c.TokenCacheBytes = 64 << 20
+	}
+	if c.ForwardedHeader == "" {
+		c.ForwardedHeader = "X-Forwarded-For"
+	}
+	if c.ForwardedHeader != "X-Forwarded-For" && c.ForwardedHeader != "Forwarded" {
+		mistake("ForwardedHeader: %q is neither X-Forwarded-For nor Forwarded", c.ForwardedHeader)
+	}
+	if c.TokenMember == "" {
+		c.TokenMember = "access_token"
+	}
+	if c.Problem == nil {
+		c.Problem = problemBody
+	}
 	if c.Active == nil {
 		c.Active = func(context.Context, string) (bool, error) { return true, nil }
 	}
@@ -276,6 +322,9 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		}
 	}
 	var err error
+	if s.foreign, err = c.settleForeign(); err != nil {
+		wrong = append(wrong, err)
+	}
 	if s.ring, err = newKeyRing(c.Keys, now); err != nil {
 		wrong = append(wrong, err)
 	}
@@ -285,7 +334,7 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
-	s.Config = c
+	s.config = c
 	s.policy = policy{
 		accessTTL:    c.AccessTTL,
 		refreshTTL:   c.RefreshTTL,
@@ -328,7 +377,7 @@ func (c *Config) settleCookie() []error {
 			k.Name = "refresh_token"
 		}
 	}
-	if len(k.Name) > 128 || (&http.Cookie{Name: k.Name, Value: "v"}).Valid() != nil {
+	if !validCookieName(k.Name) {
 		mistake("Cookie.Name: %q is no cookie name (RFC 6265 section 4.1.1)", k.Name)
 	}
 	switch lower := strings.ToLower(k.Name); {
@@ -338,6 +387,14 @@ func (c *Config) settleCookie() []error {
 		mistake("Cookie.Name: %q needs a secure cookie with the path / and no domain", k.Name)
 	case k.Name == deviceCookieName(k.Insecure):
 		mistake("Cookie.Name: %q is the device cookie's name", k.Name)
+	}
+	if c.AccessCookie != "" {
+		switch {
+		case !validCookieName(c.AccessCookie):
+			mistake("AccessCookie: %q is no cookie name (RFC 6265 section 4.1.1)", c.AccessCookie)
+		case c.AccessCookie == k.Name || c.AccessCookie == deviceCookieName(k.Insecure):
+			mistake("AccessCookie: %q is the name of another cookie", c.AccessCookie)
+		}
 	}
 	if k.Domain != "" && (&http.Cookie{Name: "n", Value: "v", Domain: k.Domain}).Valid() != nil {
 		mistake("Cookie.Domain: %q is no domain", k.Domain)
@@ -354,6 +411,10 @@ func (c *Config) settleCookie() []error {
 		mistake("Cookie.SameSite: %d is unknown", k.SameSite)
 	}
 	return wrong
+}
+
+func validCookieName(name string) bool {
+	return len(name) <= 128 && (&http.Cookie{Name: name, Value: "v"}).Valid() == nil
 }
 
 // validPath reports whether a cookie can carry a path.

@@ -25,44 +25,44 @@ func (a *Auth) cookie(name, value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name:     name,
 		Value:    value,
-		Path:     a.Cookie.Path,
-		Domain:   a.Cookie.Domain,
+		Path:     a.config.Cookie.Path,
+		Domain:   a.config.Cookie.Domain,
 		MaxAge:   age,
-		Secure:   !a.Cookie.Insecure,
+		Secure:   !a.config.Cookie.Insecure,
 		HttpOnly: true,
-		SameSite: a.Cookie.SameSite,
+		SameSite: a.config.Cookie.SameSite,
 	}
 }
 
 // setRefreshCookie adds the cookie of a sign-in or a refresh, unless the browser
 // has it.
-func (a *Auth) setRefreshCookie(r *Response, p *Pair) {
+func (a *Auth) setRefreshCookie(h http.Header, p *Pair) {
 	if p.Same || p.cookieLife <= 0 { // with no life left it would delete
 		return
 	}
-	addCookie(r, a.cookie(a.Cookie.Name, p.RefreshToken, p.cookieLife))
+	addCookie(h, a.cookie(a.config.Cookie.Name, p.RefreshToken, p.cookieLife))
 }
 
 // setDeviceCookie adds the cookie by which a browser's device is known again.
-func (a *Auth) setDeviceCookie(r *Response, d Device) error {
+func (a *Auth) setDeviceCookie(h http.Header, d Device) error {
 	token, err := a.secret.mintDevice(deviceToken{ID: d.ID, Signed: d.Signed}, a.now())
 	if err != nil {
 		return ErrInternal.because(err)
 	}
-	addCookie(r, a.cookie(deviceCookieName(a.Cookie.Insecure), token, cookieCap))
+	addCookie(h, a.cookie(deviceCookieName(a.config.Cookie.Insecure), token, cookieCap))
 	return nil
 }
 
 // dropRefreshCookie deletes the refresh cookie.
-func (a *Auth) dropRefreshCookie(r *Response) { addCookie(r, a.cookie(a.Cookie.Name, "", 0)) }
+func (a *Auth) dropRefreshCookie(h http.Header) { addCookie(h, a.cookie(a.config.Cookie.Name, "", 0)) }
 
-func addCookie(r *Response, c *http.Cookie) { r.Header.Add("Set-Cookie", c.String()) }
+func addCookie(h http.Header, c *http.Cookie) { h.Add("Set-Cookie", c.String()) }
 
 // presentedDevice returns the device that a request presents: that of the
 // device cookie, if there is exactly one authentic, else what the client says.
 func (a *Auth) presentedDevice(r Request, said string) (id string, signed bool) {
 	var found []deviceToken
-	for _, v := range distinct(r.Cookies(deviceCookieName(a.Cookie.Insecure))...) {
+	for _, v := range distinct(r.Cookies(deviceCookieName(a.config.Cookie.Insecure))...) {
 		if d, err := a.secret.openDevice(v); err == nil {
 			found = append(found, d)
 		}

@@ -71,6 +71,7 @@ var (
 	ErrRefreshTokenExpired = &Error{Code: "REFRESH_TOKEN_EXPIRED", Status: http.StatusUnauthorized, Detail: "the refresh token has expired"}
 	ErrRefreshTokenReused  = &Error{Code: "REFRESH_TOKEN_REUSED", Status: http.StatusUnauthorized, Detail: "the refresh token was used before; its session has ended"}
 	ErrSessionEnded        = &Error{Code: "SESSION_ENDED", Status: http.StatusUnauthorized, Detail: "the session has ended"}
+	ErrFreshSignInRequired = &Error{Code: "FRESH_SIGN_IN_REQUIRED", Status: http.StatusUnauthorized, Detail: "sign in again to go on"}
 	ErrDeviceMismatch      = &Error{Code: "DEVICE_MISMATCH", Status: http.StatusUnauthorized, Detail: "the refresh token belongs to another device"}
 
 	ErrForbidden       = &Error{Code: "FORBIDDEN", Status: http.StatusForbidden, Detail: "not allowed"}

@@ -5,28 +5,52 @@ import (
 	"crypto/sha256"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // feed is what this process knows of revocations, and how well.
 //
 // It holds a lease: until then it knows every revocation that was committed
-// anywhere up to MaxStaleness before. While the lease lasts, a token that was
-// issued in this epoch is revoked only if the feed says so, and nobody asks
-// the store. Without a lease the ledger has to be loaded.
+// anywhere up to MaxStaleness before. While the lease lasts it vouches for
+// tokens that were issued in this epoch, and for those of which a ledger has
+// shown since the feed was begun that they were good: they are revoked only if
+// the feed says so. For all others the ledger has to be loaded.
+//
+// A token that was let in is looked up again only after something was taken in
+// that may concern it: see passes.
 type feed struct {
 	most      int
 	staleness time.Duration
 
+	view    atomic.Pointer[view]
+	taken   [stripes]atomic.Uint64 // how many revocations were taken in, by session
+	doubts  atomic.Int64           // users in doubt
+	moments atomic.Uint64          // orders doubts, loads and requests, where clocks are too coarse
+
 	mu       sync.RWMutex
 	sessions map[ID]cut
 	delayed  map[ID]delayedCut
-	tokens   map[[16]byte]int64   // by jtiKey, until (Unix seconds)
-	doubted  map[string]time.Time // users of whom the feed may lack something, since when
-	full     bool                 // something had no room: the feed is not to be trusted
-	lease    time.Time
-	epoch    Epoch
-	readAt   time.Time // start of the last successful read
+	tokens   map[[16]byte]int64 // by jtiKey, until (Unix seconds)
+	doubted  map[string]uint64  // users of whom the feed may lack something, since which moment
+	floor    uint64             // no load that began before this moment vouches for anything
+}
+
+// stripes is how finely tokens are told apart when a revocation was taken in.
+const stripes = 256
+
+// stripe returns where a session's revocations are counted.
+func stripe(session ID) int { return int(session[0]) }
+
+// view is what the last read of the feed came to. It never changes.
+type view struct {
+	lease  time.Time
+	readAt time.Time // start of the read
+	epoch  Epoch
+	// life numbers the time since the feed was begun without a gap.
+	life uint64
+	// full says that something had no room: nothing is vouched for.
+	full bool
 }
 
 // cut revokes a session's tokens below a serial.
@@ -47,14 +71,16 @@ type delayedCut struct {
 const epochMargin = maxLeeway + clockMargin
 
 func newFeed(most int, staleness time.Duration) *feed {
-	return &feed{
+	f := &feed{
 		most:      most,
 		staleness: staleness,
 		sessions:  make(map[ID]cut),
 		delayed:   make(map[ID]delayedCut),
 		tokens:    make(map[[16]byte]int64),
-		doubted:   make(map[string]time.Time),
+		doubted:   make(map[string]uint64),
 	}
+	f.view.Store(new(view))
+	return f
 }
 
 // jtiKey shortens a jti to a fixed size.
@@ -63,55 +89,102 @@ func jtiKey(jti string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// look reports whether the feed knows that a token was revoked, and if not,
-// whether it would know: whether the token is good without asking the store. It
-// is one look: between two, a feed that was behind may catch up.
-func (f *feed) look(userID string, c *accessClaims, jti string, now time.Time) (revoked, vouched bool) {
+// verdict is what the feed says of a token.
+type verdict int
+
+const (
+	unknown verdict = iota // ask the ledger
+	revoked
+	vouched
+)
+
+// passes reports whether a token that was let in before is still good, by
+// nothing but atomic loads. If not, it has to be looked up.
+func (f *feed) passes(k *known, now time.Time) bool {
+	v := f.view.Load()
+	return k.taken.Load() == f.taken[stripe(k.session)].Load()+1 && f.doubts.Load() == 0 && v.covers(k) && v.leased(now)
+}
+
+// look is one look at all that is known: between two, a feed that was behind may
+// catch up.
+func (f *feed) look(k *known, now time.Time) verdict {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if f.revoked(c.Session, c.Serial, jti, now) {
+	yet, pending := f.cuts(k, now)
+	if yet {
+		return revoked
+	}
+	doubted, doubtful := f.doubted[k.userID()]
+	if v := f.view.Load(); !doubtful && v.covers(k) && v.leased(now) {
+		if !pending {
+			k.taken.Store(f.taken[stripe(k.session)].Load() + 1) // never 0, the mark of what was not looked up
+		}
+		return vouched
+	}
+	if l := k.loaded.Load(); l != nil && l.began > max(doubted, f.floor) && within(now, l.until) {
+		return vouched
+	}
+	return unknown
+}
+
+// cuts reports whether the token is revoked, and whether it is going to be. It
+// needs the lock.
+func (f *feed) cuts(k *known, now time.Time) (yet, pending bool) {
+	if c, ok := f.sessions[k.session]; ok && k.serial < c.below {
 		return true, false
 	}
-	if len(f.doubted) > 0 {
-		if _, ok := f.doubted[userID]; ok {
-			return false, false
+	if d, ok := f.delayed[k.session]; ok && k.serial < d.below {
+		if !now.Before(d.from) {
+			return true, false
 		}
+		pending = true
 	}
-	return false, f.leased(now) && !f.full && !f.epoch.ID.IsZero() && c.IssuedAt.After(f.epoch.Began.Add(epochMargin))
+	_, yet = f.tokens[k.jti]
+	return yet, pending
 }
 
-// revoked needs the lock.
-func (f *feed) revoked(session ID, serial uint64, jti string, now time.Time) bool {
-	if c, ok := f.sessions[session]; ok && serial < c.below {
-		return true
-	}
-	if d, ok := f.delayed[session]; ok && serial < d.below && !now.Before(d.from) {
-		return true
-	}
-	if len(f.tokens) == 0 {
+// covers reports whether a feed with a lease vouches for a token.
+func (v *view) covers(k *known) bool {
+	if v.full || v.epoch.ID.IsZero() {
 		return false
 	}
-	_, ok := f.tokens[jtiKey(jti)]
-	return ok
+	return k.issuedAt.After(v.epoch.Began.Add(epochMargin)) || k.shown.Load() == v.life
 }
 
-// leased needs the lock. It looks at both clocks: the monotonic one stands still
-// while a machine is suspended, and the other may be set back.
-func (f *feed) leased(now time.Time) bool {
-	return now.Before(f.lease) && now.Round(0).Before(f.lease.Round(0))
+func (v *view) leased(now time.Time) bool { return within(now, v.lease) }
+
+// within reports whether a time has not come, by both clocks: the monotonic one
+// stands still while a machine is suspended, and the other may be set back.
+func within(now, until time.Time) bool {
+	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
 // doubt has the feed vouch for none of a user's tokens until it was read again.
 // Whoever is told that sessions have ended may rely on it, even if another
 // process ended them and the feed has yet to bring the news.
-func (f *feed) doubt(userID string, now time.Time) {
+func (f *feed) doubt(userID string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	moment := f.moments.Add(1)
 	if len(f.doubted) >= f.most {
-		f.lease = time.Time{} // the next read brings it back
+		f.void(moment, func(v *view) { v.lease = time.Time{} }) // the next read brings it back
 		return
 	}
-	f.doubted[userID] = now
+	f.doubted[userID] = moment
+	f.doubts.Store(int64(len(f.doubted)))
+}
+
+// void has nothing vouched for that was known before a moment. It needs the lock.
+func (f *feed) void(moment uint64, change func(*view)) {
+	f.floor = moment
+	f.amend(change)
+}
+
+// amend replaces the view by a changed copy. It needs the lock.
+func (f *feed) amend(change func(*view)) {
+	v := *f.view.Load()
+	change(&v)
+	f.view.Store(&v)
 }
 
 // enforce takes revocations in, but for those that are over: a store may keep
@@ -127,8 +200,8 @@ func (f *feed) enforce(events []Revocation, now time.Time) {
 		if until <= now.Unix() {
 			continue
 		}
-		if len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most {
-			f.full = true
+		if f.held() >= f.most {
+			f.void(f.moments.Add(1), func(v *view) { v.full = true })
 			return
 		}
 		switch {
@@ -143,8 +216,12 @@ func (f *feed) enforce(events []Revocation, now time.Time) {
 			c := f.sessions[e.Session]
 			f.sessions[e.Session] = cut{below: max(c.below, e.MinSerial), until: max(c.until, until)}
 		}
+		f.taken[stripe(e.Session)].Add(1)
 	}
 }
+
+// held returns how many revocations there are. It needs the lock.
+func (f *feed) held() int { return len(f.sessions) + len(f.delayed) + len(f.tokens) }
 
 // purge forgets revocations of tokens that have expired.
 func (f *feed) purge(now time.Time) {
@@ -157,41 +234,43 @@ func (f *feed) purge(now time.Time) {
 }
 
 // overflowed reports whether something had no room.
-func (f *feed) overflowed() bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.full
-}
+func (f *feed) overflowed() bool { return f.view.Load().full }
 
-// renew extends the lease after a read that began at a time. whole says that
-// the read began at the start of the feed, so that nothing is missing.
-func (f *feed) renew(began time.Time, epoch Epoch, whole bool) {
+// renew extends the lease after a read that began at a time and a moment. begun
+// says that it was read from its start, so that nothing is missing; gap, that
+// something may have been missed before.
+func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, begun, gap bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.epoch, f.readAt = epoch, began
-	f.lease = began.Add(f.staleness)
-	maps.DeleteFunc(f.doubted, func(_ string, since time.Time) bool { return since.Before(began) })
-	if whole {
-		f.full = len(f.sessions)+len(f.delayed)+len(f.tokens) >= f.most
-	}
+	maps.DeleteFunc(f.doubted, func(_ string, since uint64) bool { return since < moment })
+	f.doubts.Store(int64(len(f.doubted)))
+	f.amend(func(v *view) {
+		if gap || v.life == 0 || v.epoch.ID != epoch.ID {
+			v.life++
+		}
+		v.epoch, v.readAt = epoch, began
+		v.lease = began.Add(f.staleness)
+		if begun {
+			v.full = f.held() >= f.most
+		}
+	})
 }
 
 // lapse gives the lease up.
 func (f *feed) lapse() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lease = time.Time{}
+	f.amend(func(v *view) { v.lease = time.Time{} })
 }
 
 // age returns how old the last successful read is, by the clock that makes more
 // of it; negative: there was none.
 func (f *feed) age(now time.Time) time.Duration {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if f.readAt.IsZero() {
+	at := f.view.Load().readAt
+	if at.IsZero() {
 		return -1
 	}
-	return max(0, now.Sub(f.readAt), now.Round(0).Sub(f.readAt.Round(0)))
+	return max(0, now.Sub(at), now.Round(0).Sub(at.Round(0)))
 }
 
 const purgeInterval = time.Minute
@@ -199,7 +278,7 @@ const purgeInterval = time.Minute
 // follow reads the store's feed until ctx is done.
 func (a *Auth) follow(ctx context.Context) {
 	var cursor Cursor
-	wait := a.MaxStaleness / 4
+	wait := a.config.MaxStaleness / 4
 	purged := a.now()
 	for ctx.Err() == nil {
 		cursor = a.readFeed(ctx, cursor, wait)
@@ -226,13 +305,13 @@ func jumped(from, to time.Time) bool {
 // readFeed reads the feed once and returns where to go on. After a failure that
 // is where it began, a moment later.
 func (a *Auth) readFeed(ctx context.Context, cursor Cursor, wait time.Duration) Cursor {
-	call, cancel := context.WithTimeout(ctx, wait+a.StoreTimeout)
+	call, cancel := context.WithTimeout(ctx, wait+a.config.StoreTimeout)
 	defer cancel()
-	began := a.now()
-	batch, err := a.Store.Tail(call, cursor, wait)
+	began, moment := a.now(), a.feed.moments.Add(1)
+	batch, err := a.config.Store.Tail(call, cursor, wait)
 	if err == nil {
 		a.feed.enforce(batch.Events, began)
-		a.feed.renew(began, batch.Epoch, cursor == "" || batch.Reset)
+		a.feed.renew(began, moment, batch.Epoch, cursor == "" || batch.Reset, batch.Reset)
 	}
 	// A store that does not wait where it should must not keep us spinning.
 	if idle := err != nil || cursor != "" && (len(batch.Events) == 0 || batch.Reset); idle {

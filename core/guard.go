@@ -1,9 +1,16 @@
 package core
 
-// Guard lets requests in that carry a good access token.
+import (
+	"slices"
+	"strings"
+)
+
+// Guard lets requests in that carry a good access token and keep its rules. It
+// is safe for concurrent use.
 type Guard struct {
 	auth     *Auth
 	optional bool
+	rules    demands
 }
 
 // Decision is what a guard made of a request: exactly one of Principal and
@@ -13,24 +20,69 @@ type Decision struct {
 	Refusal   *Response
 }
 
-// Guard returns a guard that refuses requests without an access token.
-func (a *Auth) Guard() *Guard { return &Guard{auth: a} }
+// Guard returns a guard that refuses requests without an access token, and those
+// that break one of the rules: the first that they break is answered.
+func (a *Auth) Guard(rules ...Rule) *Guard { return &Guard{auth: a, rules: slices.Clone(rules)} }
 
 // OptionalGuard returns a guard that lets requests without an access token in,
-// as nobody. A bad token is refused all the same.
-func (a *Auth) OptionalGuard() *Guard { return &Guard{auth: a, optional: true} }
+// as nobody. A bad token is refused all the same, and whoever has a good one has
+// to keep the rules.
+func (a *Auth) OptionalGuard(rules ...Rule) *Guard {
+	return &Guard{auth: a, optional: true, rules: slices.Clone(rules)}
+}
 
 // Check decides about one request.
+//
+// For a token that this process has seen, by default and with rules of scope,
+// role and freshness, it takes no lock, allocates nothing and asks no store.
 func (g *Guard) Check(r Request) Decision {
-	token := bearer(r)
-	if token == "" && g.optional {
+	token, err := g.auth.presented(r)
+	if token == "" && err == nil && g.optional {
 		return Decision{}
 	}
-	p, err := g.auth.Verify(r.Context(), token)
+	var p *Principal
+	if err == nil {
+		p, err = g.auth.admit(r.Context(), token, g.rules.has(strict))
+	}
+	var broken *Rule
+	if err == nil && len(g.rules) > 0 {
+		broken, err = g.rules.meet(r.Context(), p, g.auth.now())
+	}
 	if err != nil {
 		refusal := g.auth.refuse(r, err)
-		challenge(&refusal, err)
+		challenge(refusal.Header, asError(err), broken)
 		return Decision{Refusal: &refusal}
 	}
 	return Decision{Principal: p}
+}
+
+// presented returns the access token of a request, or "". One from a cookie
+// counts only if the request does not come from another site: a browser sends it
+// along without being asked.
+func (a *Auth) presented(r Request) (string, error) {
+	if token := bearer(r); token != "" || a.config.AccessCookie == "" {
+		return token, nil
+	}
+	tokens := distinct(r.Cookies(a.config.AccessCookie)...)
+	switch {
+	case len(tokens) == 0:
+		return "", nil
+	case len(tokens) > 1:
+		return "", ErrTokenInvalid.saying("the request presents different access tokens")
+	}
+	return tokens[0], a.sameSite(r)
+}
+
+// bearer returns the access token in the Authorization header (RFC 6750 section
+// 2.1), or "".
+func bearer(r Request) string {
+	header := r.Header("Authorization")
+	if header == "" {
+		return ""
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
 }

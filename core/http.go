@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -55,54 +54,9 @@ const bodyLimit = 64 << 10
 func reply(status int, body any) Response {
 	b, err := json.Marshal(body)
 	if err != nil {
-		return Problem(ErrInternal.because(err))
+		panic("sallyport: " + err.Error()) // every shape is made of text, numbers and times
 	}
-	h := make(http.Header, 4)
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	return Response{Status: status, Header: h, Body: append(b, '\n')}
-}
-
-// problem is the body of a refusal (RFC 9457).
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
-}
-
-// Problem returns the answer to an error, in the shape that every refusal of an
-// Auth has: for an app's own routes. What is no *Error, or wraps none, is
-// answered as ErrInternal; causes are never sent.
-func Problem(err error) Response {
-	e := asError(err)
-	r := reply(e.Status, problem{"about:blank", http.StatusText(e.Status), e.Status, e.Code, e.Detail})
-	r.Header.Set("Content-Type", "application/problem+json")
-	if e.Status == http.StatusServiceUnavailable {
-		r.Header.Set("Retry-After", "1")
-	}
-	return r
-}
-
-// refuse answers a request with an error. Failures, unlike refusals, are
-// audited here: nobody else is told their cause.
-func (a *Auth) refuse(r Request, err error) Response {
-	if asError(err).Status >= http.StatusInternalServerError {
-		a.audit(r.Context(), EventFailed, Event{Err: err})
-	}
-	return Problem(err)
-}
-
-// challenge adds to a guard's refusal how to do better (RFC 6750 section 3).
-func challenge(r *Response, err error) {
-	switch {
-	case r.Status != http.StatusUnauthorized:
-	case errors.Is(err, ErrTokenMissing):
-		r.Header.Set("WWW-Authenticate", "Bearer")
-	default:
-		r.Header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-	}
+	return answerOf(status, "application/json", append(b, '\n'))
 }
 
 // decodeBody reads the body into v: a JSON object, or nothing, which counts as {}.
@@ -129,6 +83,14 @@ func decodeBody(r Request, v any) error {
 	return nil
 }
 
+// answerOf is an answer that no cache keeps.
+func answerOf(status int, contentType string, body []byte) Response {
+	h := make(http.Header, 4)
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	return Response{Status: status, Header: h, Body: body}
+}
+
 // sameSite refuses what a browser says comes from another site.
 func (a *Auth) sameSite(r Request) error {
 	h := make(http.Header, 2)
@@ -144,18 +106,8 @@ func (a *Auth) sameSite(r Request) error {
 	return nil
 }
 
-// bearer returns the access token in the Authorization header (RFC 6750 section
-// 2.1), or "".
-func bearer(r Request) string {
-	scheme, token, _ := strings.Cut(r.Header("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimLeft(token, " ")
-}
-
 // clientOf returns what a request says of its client.
-func clientOf(r Request) Client {
+func (a *Auth) clientOf(r Request) Client {
 	c := Client{UserAgent: r.Header("User-Agent")}
 	if peer := r.Peer(); peer.IsValid() {
 		c.IP = peer.Unmap().WithZone("").String()

@@ -85,14 +85,14 @@ func (a *Auth) Online(ctx context.Context, userIDs ...string) ([]Presence, error
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	many, ok := a.Store.(ManyLoader)
+	many, ok := a.config.Store.(ManyLoader)
 	ledgers := make(map[string]Ledger, len(userIDs))
 	var err error
 	if ok {
 		ledgers, err = many.LoadMany(ctx, userIDs)
 	} else {
 		for _, id := range userIDs {
-			if ledgers[id], err = a.Store.Load(ctx, id); err != nil {
+			if ledgers[id], err = a.config.Store.Load(ctx, id); err != nil {
 				break
 			}
 		}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -28,7 +29,7 @@ func TestReadmeDefaults(t *testing.T) {
 	shown := make(map[string]bool)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([A-Z][A-Za-z.]+)` \\| ([^|]+) \\|").FindAllStringSubmatch(string(readme), -1) {
 		field, says := row[1], row[2]
-		v := reflect.ValueOf(s.Config)
+		v := reflect.ValueOf(s.config)
 		for name := range strings.SplitSeq(field, ".") {
 			if v = v.FieldByName(name); !v.IsValid() {
 				t.Fatalf("Config has no field %s", field)
@@ -39,8 +40,8 @@ func TestReadmeDefaults(t *testing.T) {
 			t.Errorf("%s: the README says %q, and the default is %q", field, says, want)
 		}
 	}
-	apps := []string{"Store", "Authenticate", "Active", "Keys", "Secrets", "Prefix", "Audit", "Random"} // the app's own, or functions
-	off := []string{"ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"}                 // nothing unless it is set
+	apps := []string{"Store", "Authenticate", "Active", "Problem", "Keys", "Secrets", "Prefix", "Audit", "Random"} // the app's own, or functions
+	off := []string{"Foreign", "AccessCookie", "ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"} // nothing unless it is set
 	for _, field := range append(apps, off...) {
 		shown[field] = true
 	}
@@ -65,6 +66,8 @@ func inWords(field string, v any) string {
 		return map[any]string{EvictOldest: "`EvictOldest`", EvictIdle: "`EvictIdle`", RefuseNew: "`RefuseNew`"}[v]
 	case "Cookie.SameSite":
 		return []string{"", "default", "`Lax`", "`Strict`", "`None`"}[reflect.ValueOf(v).Int()]
+	case "TokenCacheBytes":
+		return fmt.Sprintf("%d MiB", v.(int)>>20)
 	case "RetireAccess":
 		if v == time.Duration(0) {
 			return "never"
@@ -93,6 +96,10 @@ func inWords(field string, v any) string {
 	case bool:
 		return map[bool]string{true: "yes", false: "no"}[v]
 	case []string:
+		if len(v) == 0 {
+			return "none"
+		}
+	case []netip.Prefix:
 		if len(v) == 0 {
 			return "none"
 		}

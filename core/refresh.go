@@ -33,12 +33,12 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		return Pair{}, err
 	}
 	seen.UserID, seen.Session = token.User, token.Session
-	jti, err := newID(a.Random)
+	jti, err := newID(a.config.Random)
 	if err != nil {
 		return Pair{}, ErrInternal.because(err)
 	}
 	req := refreshRequest{session: token.Session, gen: token.Gen, device: r.DeviceID, ip: r.Client.IP, jti: jti}
-	active, failed := a.Active(ctx, token.User)
+	active, failed := a.config.Active(ctx, token.User)
 
 	type answer struct {
 		refreshOutcome
@@ -74,7 +74,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		return Pair{}, refusal
 	}
 	if out.verdict == refreshRepeated {
-		a.uses.note(token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
+		a.uses.note(a.uses.of(token.Session), token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
 	}
 	return out.pair, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -23,7 +24,7 @@ func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(L
 	if err != nil {
 		return 0, err
 	}
-	a.feed.doubt(userID, a.now())
+	a.feed.doubt(userID)
 	a.auditEnded(ctx, userID, endings(ended, why))
 	return len(ended), nil
 }
@@ -79,8 +80,9 @@ func (a *Auth) Forget(ctx context.Context, userID string) error {
 
 // RevokeToken revokes the session of a refresh token, or one access token and
 // nothing else, and returns 1, or 0 if the access token was no good already.
-// Errors: ErrTokenNotFound for what is no authentic token of a live session,
-// ErrStoreUnavailable.
+// Errors: ErrTokenNotFound for what is no authentic token of a live session, or
+// a foreign token without a "jti"; ErrStoreUnavailable; ErrInternal if 256
+// foreign tokens of the user are revoked and have yet to expire.
 func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 	t, err := a.open(token)
 	if err != nil {
@@ -94,8 +96,19 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 		}
 		return 1, nil
 	}
+	if t.access.foreign() {
+		n, err := a.revokeForeign(ctx, t.access.principal)
+		if err == nil && t.access.nameless() {
+			err = ErrTokenNotFound.because(errNameless)
+		}
+		return n, err
+	}
+	return a.revokeAccess(ctx, &t)
+}
+
+func (a *Auth) revokeAccess(ctx context.Context, t *openToken) (int, error) {
 	type outcome struct{ live, revoked bool }
-	jti := t.access.ID.String()
+	jti := t.access.principal.TokenID
 	out, err := transact(ctx, a, t.userID, func(l Ledger, now time.Time) (outcome, *Change) {
 		if l.session(t.session, now) == nil {
 			return outcome{}, nil
@@ -103,22 +116,52 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 		if t.expired {
 			return outcome{live: true}, nil
 		}
-		revoked, change := revokeToken(l, t.session, t.access.Serial, jti, t.access.ExpiresAt, now)
+		revoked, change := revokeToken(l, t.session, t.access.serial, jti, t.access.principal.ExpiresAt, now)
 		return outcome{live: true, revoked: revoked}, change
 	})
-	if err == nil {
-		a.feed.doubt(t.userID, a.now())
-	}
 	switch {
 	case err != nil:
 		return 0, err
 	case !out.live:
-		return 0, ErrTokenNotFound
-	case !out.revoked:
+		err = ErrTokenNotFound
+	}
+	return a.tokenRevoked(ctx, t.access.principal, out.revoked), err
+}
+
+var (
+	errNameless    = errors.New("a foreign token without a jti")
+	errForeignFull = fmt.Errorf("sallyport: %d foreign tokens of this user are revoked and have not expired; there is no room for another", foreignCeiling)
+)
+
+// revokeForeign revokes a foreign token if it can be named, and returns 1, or 0
+// if it was no good already.
+func (a *Auth) revokeForeign(ctx context.Context, p *Principal) (int, error) {
+	if p.TokenID == "" || !a.now().Before(p.ExpiresAt.Add(a.config.Leeway)) {
 		return 0, nil
 	}
-	a.audit(ctx, EventTokenRevoked, Event{UserID: t.userID, Session: t.session, TokenHash: tokenHash(jti)})
-	return 1, nil
+	type outcome struct{ revoked, full bool }
+	out, err := transact(ctx, a, p.UserID, func(l Ledger, now time.Time) (outcome, *Change) {
+		revoked, full, change := revokeForeign(l, p.TokenID, p.ExpiresAt, now)
+		return outcome{revoked, full}, change
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case out.full:
+		return 0, ErrInternal.because(errForeignFull)
+	}
+	return a.tokenRevoked(ctx, p, out.revoked), nil
+}
+
+// tokenRevoked notes that a single token was revoked, by this call or before,
+// and returns how many were by this.
+func (a *Auth) tokenRevoked(ctx context.Context, p *Principal, now bool) int {
+	a.feed.doubt(p.UserID)
+	if !now {
+		return 0
+	}
+	a.audit(ctx, EventTokenRevoked, Event{UserID: p.UserID, Session: p.SessionID, TokenHash: tokenHash(p.TokenID)})
+	return 1
 }
 
 // SignOut ends the sessions that tokens name, access or refresh, expired or not,
@@ -137,7 +180,11 @@ func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 	total := 0
 	for _, t := range opened {
-		n, err := a.end(ctx, t.userID, only(t.session), ReasonSignedOut)
+		signOut := func() (int, error) { return a.end(ctx, t.userID, only(t.session), ReasonSignedOut) }
+		if t.access != nil && t.access.foreign() {
+			signOut = func() (int, error) { return a.revokeForeign(ctx, t.access.principal) }
+		}
+		n, err := signOut()
 		if err != nil {
 			return total, err
 		}
@@ -182,9 +229,9 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 type openToken struct {
 	userID  string
 	session ID
-	gen     uint64        // of a refresh token
-	access  *accessClaims // nil for a refresh token
-	expired bool          // an access token that has expired
+	gen     uint64 // of a refresh token
+	access  *known // nil for a refresh token
+	expired bool   // an access token that has expired
 }
 
 // opens reports whether a live session takes the token, but for its expiry, or
@@ -193,7 +240,7 @@ func (t *openToken) opens(s *Session, now time.Time) bool {
 	if t.access == nil {
 		return t.gen+1 >= s.Gen
 	}
-	return s.accepts(t.access.Serial, t.access.ID.String(), now)
+	return s.accepts(t.access.serial, t.access.principal.TokenID, now)
 }
 
 // open reads a raw token of either kind. It does not ask the store.
@@ -210,12 +257,11 @@ func (a *Auth) openRefresh(token string) (openToken, error) {
 }
 
 func (a *Auth) openAccess(token string) (openToken, error) {
-	c, err := a.access.verify(token, a.now())
-	expired := errors.Is(err, ErrTokenExpired)
-	if err != nil && !expired {
+	k, err := a.readAccess(token, a.now())
+	if k == nil {
 		return openToken{}, err
 	}
-	return openToken{userID: c.Subject, session: c.Session, access: c, expired: expired}, nil
+	return openToken{userID: k.userID(), session: k.session, access: k, expired: err != nil}, nil
 }
 
 // openAll opens the authentic ones of tokens, one per session. If there is none

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"context"
 	"errors"
 	"net/http"
 )
@@ -17,10 +16,21 @@ func (a *Auth) Routes() []Route {
 		{http.MethodPost, "/sessions/revoke", a.answer(a.fromHere(a.guarded(a.serveRevoke)))},
 		{http.MethodPost, "/sessions/revoke-all", a.answer(a.fromHere(a.guarded(a.serveRevokeOthers)))},
 	}
-	if a.Authenticate != nil {
+	if a.config.Authenticate != nil {
 		routes = append(routes, Route{http.MethodPost, "/login", a.answer(a.fromHere(a.serveLogin))})
 	}
 	return routes
+}
+
+// KeyRoutes returns the route of the public keys (RFC 7517 section 5), to be
+// mounted at "/" so that it stands at /.well-known/jwks.json. Others may keep the
+// answer for five minutes: a new key's SignFrom has to be later than that.
+func (a *Auth) KeyRoutes() []Route {
+	return []Route{{http.MethodGet, "/.well-known/jwks.json", func(Request) Response {
+		out := answerOf(http.StatusOK, "application/json", a.JWKS())
+		out.Header.Set("Cache-Control", "public, max-age=300")
+		return out
+	}}}
 }
 
 // handler answers a request, or says why not.
@@ -49,92 +59,18 @@ func (a *Auth) fromHere(serve handler) handler {
 
 // guarded wraps a route that needs an access token.
 func (a *Auth) guarded(serve func(Request, *Principal) (Response, error)) handler {
-	guard := a.Guard()
+	return a.Guard().before(serve)
+}
+
+// before wraps a route that a guard stands before.
+func (g *Guard) before(serve func(Request, *Principal) (Response, error)) handler {
 	return func(r Request) (Response, error) {
-		d := guard.Check(r)
+		d := g.Check(r)
 		if d.Refusal != nil {
 			return *d.Refusal, nil
 		}
 		return serve(r, d.Principal)
 	}
-}
-
-func (a *Auth) serveLogin(r Request) (Response, error) {
-	var body struct {
-		Username   string `json:"username"`
-		Password   string `json:"password"`
-		DeviceID   string `json:"device_id"`
-		DeviceName string `json:"device_name"`
-		ClientType string `json:"client_type"`
-		Delivery   string `json:"delivery"`
-	}
-	if err := decodeBody(r, &body); err != nil {
-		return Response{}, err
-	}
-	switch {
-	case body.Username == "" || body.Password == "":
-		return Response{}, ErrBadRequest.saying("username and password are required")
-	case body.Delivery != "" && body.Delivery != "cookie" && body.Delivery != "body":
-		return Response{}, ErrBadRequest.saying(`delivery must be "cookie" or "body"`)
-	}
-	client := clientOf(r)
-	client.DeviceID, client.Signed = a.presentedDevice(r, body.DeviceID)
-	client.DeviceName, client.ClientType = body.DeviceName, body.ClientType
-	if err := client.check(); err != nil {
-		return Response{}, err // before the password is looked at
-	}
-	inBody := body.Delivery == "body"
-	if client.DeviceID == "" {
-		client.Signed = !inBody // the server names it, in a cookie or not
-	}
-	credentials, checked := Credentials{Username: body.Username, Password: body.Password}, a.now()
-	identity, err := a.Authenticate(r.Context(), credentials)
-	if err != nil {
-		err = appError(err, ErrInvalidCredentials, ErrUserInactive)
-		if !errors.Is(err, ErrInternal) {
-			a.audit(r.Context(), EventSignInRefused, Event{DeviceID: client.DeviceID, IP: client.IP, UserAgent: cutText(client.UserAgent, userAgentCap)})
-		}
-		return Response{}, err
-	}
-	presented := distinct(r.Cookies(a.Cookie.Name)...)
-	pair, err := a.SignIn(r.Context(), SignInRequest{
-		Identity:  identity,
-		Client:    client,
-		Replaces:  presented,
-		CheckedAt: checked,
-		Confirm: func(ctx context.Context) error {
-			again, err := a.Authenticate(ctx, credentials)
-			if err == nil && again.UserID != identity.UserID {
-				err = ErrInvalidCredentials
-			}
-			return err
-		},
-	})
-	if err != nil {
-		return Response{}, err
-	}
-	out := reply(http.StatusOK, shapePair(&pair, inBody))
-	switch {
-	case !inBody:
-		a.setRefreshCookie(&out, &pair)
-		if err := a.setDeviceCookie(&out, pair.Session.Device); err != nil {
-			return Response{}, err
-		}
-	case len(presented) > 0:
-		a.dropRefreshCookie(&out)
-	}
-	return out, nil
-}
-
-// appError returns what an app's function answered if it is one of those that
-// it may answer, and ErrInternal otherwise: a failure never looks like a refusal.
-func appError(err error, may ...*Error) error {
-	for _, e := range may {
-		if errors.Is(err, e) {
-			return e
-		}
-	}
-	return ErrInternal.because(err)
 }
 
 func (a *Auth) serveRefresh(r Request) (Response, error) {
@@ -145,7 +81,7 @@ func (a *Auth) serveRefresh(r Request) (Response, error) {
 	if err := decodeBody(r, &body); err != nil {
 		return Response{}, err
 	}
-	cookies := distinct(r.Cookies(a.Cookie.Name)...)
+	cookies := distinct(r.Cookies(a.config.Cookie.Name)...)
 	tokens := distinct(append(cookies, body.RefreshToken)...)
 	switch {
 	case len(tokens) == 0:
@@ -156,14 +92,14 @@ func (a *Auth) serveRefresh(r Request) (Response, error) {
 		return Response{}, errDeviceID
 	}
 	device, _ := a.presentedDevice(r, body.DeviceID)
-	pair, err := a.Refresh(r.Context(), RefreshRequest{Token: tokens[0], DeviceID: device, Client: clientOf(r)})
+	pair, err := a.Refresh(r.Context(), RefreshRequest{Token: tokens[0], DeviceID: device, Client: a.clientOf(r)})
 	if err != nil {
 		return Response{}, err
 	}
-	inBody := len(cookies) == 0
-	out := reply(http.StatusOK, shapePair(&pair, inBody))
-	if !inBody {
-		a.setRefreshCookie(&out, &pair)
+	pair.inBody = len(cookies) == 0
+	out := pair.Response()
+	if !pair.inBody {
+		a.setRefreshCookie(out.Header, &pair)
 	}
 	return out, nil
 }
@@ -176,10 +112,13 @@ func (a *Auth) serveLogout(r Request) (Response, error) {
 	if err := decodeBody(r, &body); err != nil {
 		return Response{}, err
 	}
-	// What a token is follows from where it came: a cookie is no place for an
-	// access token.
-	opened, bad := openAll(a.openAccess, []string{bearer(r)})
-	more, worse := openAll(a.openRefresh, append(r.Cookies(a.Cookie.Name), body.RefreshToken))
+	// What a token is follows from where it came.
+	access, err := a.presented(r)
+	if err != nil {
+		return Response{}, err
+	}
+	opened, bad := openAll(a.openAccess, []string{access})
+	more, worse := openAll(a.openRefresh, append(r.Cookies(a.config.Cookie.Name), body.RefreshToken))
 	opened = append(opened, more...)
 	if opened == nil {
 		if errors.Is(bad, ErrTokenMissing) {
@@ -201,7 +140,7 @@ func (a *Auth) serveLogout(r Request) (Response, error) {
 // signedOut answers after the session of this browser has ended.
 func (a *Auth) signedOut(message string, n int) Response {
 	out := reply(http.StatusOK, revokedShape{message, n})
-	a.dropRefreshCookie(&out)
+	a.dropRefreshCookie(out.Header)
 	return out
 }
 
@@ -210,6 +149,9 @@ func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
 		return Response{}, err
 	}
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
+	if err == nil && p.SessionID.IsZero() {
+		_, err = a.revokeForeign(r.Context(), p) // it goes with the sessions
+	}
 	if err != nil {
 		return Response{}, err
 	}
@@ -221,11 +163,7 @@ func (a *Auth) serveSessions(r Request, p *Principal) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	list := make([]sessionShape, len(sessions))
-	for i := range sessions {
-		list[i] = shapeSession(&sessions[i], p.SessionID)
-	}
-	return reply(http.StatusOK, sessionsShape{list, len(list)}), nil
+	return reply(http.StatusOK, sessionsShape{shapeSessions(sessions, p.SessionID), len(sessions)}), nil
 }
 
 func (a *Auth) serveRevoke(r Request, p *Principal) (Response, error) {

@@ -88,3 +88,26 @@ func forget(l Ledger, now time.Time) ([]Session, *Change) {
 	}
 	return l.live(now), c.seal(&l, now)
 }
+
+// revokedForeign reports whether a token that belongs to no session was revoked.
+func (l *Ledger) revokedForeign(jti string) bool {
+	return slices.ContainsFunc(l.Foreign, func(r RevokedToken) bool { return r.JTI == jti })
+}
+
+// revokeForeign revokes one token that belongs to no session and reports whether
+// it was good until now. full: there is no room for one more, and it stays good.
+func revokeForeign(l Ledger, jti string, expires, now time.Time) (was, full bool, c *Change) {
+	if l.revokedForeign(jti) {
+		return false, false, nil
+	}
+	stand := slices.DeleteFunc(slices.Clone(l.Foreign), func(r RevokedToken) bool { return !now.Before(r.Until) })
+	if len(stand) >= foreignCeiling {
+		return true, true, nil
+	}
+	r := RevokedToken{JTI: jti, Until: lastVerifies(expires)}
+	c = &Change{
+		Foreign: append(stand, r),
+		Publish: []Revocation{{JTI: r.JTI, Until: r.Until}},
+	}
+	return true, false, c.seal(&l, now)
+}

@@ -60,6 +60,14 @@ func shapeSession(s *Session, current ID) sessionShape {
 	return out
 }
 
+func shapeSessions(sessions []Session, current ID) []sessionShape {
+	out := make([]sessionShape, len(sessions))
+	for i := range sessions {
+		out[i] = shapeSession(&sessions[i], current)
+	}
+	return out
+}
+
 // level names a score for people.
 func (r Risk) level() string {
 	switch {
@@ -81,7 +89,7 @@ type pairShape struct {
 	Session          sessionShape `json:"session"`
 }
 
-func shapePair(p *Pair, inBody bool) pairShape {
+func shapePair(p *Pair) pairShape {
 	out := pairShape{
 		AccessToken:      p.AccessToken,
 		TokenType:        "Bearer",
@@ -89,7 +97,7 @@ func shapePair(p *Pair, inBody bool) pairShape {
 		RefreshExpiresIn: int64(p.RefreshExpiresIn / time.Second),
 		Session:          shapeSession(&p.Session, p.Session.ID),
 	}
-	if inBody {
+	if p.inBody {
 		out.RefreshToken = p.RefreshToken
 	}
 	return out

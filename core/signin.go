@@ -54,6 +54,7 @@ type Pair struct {
 	// may hold a newer one by the time it arrives.
 	Same bool
 
+	inBody     bool          // the client gets the refresh token in the body
 	cookieLife time.Duration // until the refresh token can't be good any more
 }
 
@@ -91,7 +92,7 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (begun, *Change) {
 		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil {
 			// A session of this id may have begun and ended: the id is spent.
-			if req.session.ID, err = newID(a.Random); err != nil {
+			if req.session.ID, err = newID(a.config.Random); err != nil {
 				return begun{failed: ErrInternal.because(err)}, nil
 			}
 		}
@@ -158,7 +159,7 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 	}
 	var ids [3]ID
 	for i := range ids {
-		if ids[i], err = newID(a.Random); err != nil {
+		if ids[i], err = newID(a.config.Random); err != nil {
 			return signInRequest{}, ErrInternal.because(err)
 		}
 	}
@@ -254,8 +255,8 @@ func (a *Auth) pair(userID string, s *Session, jti ID) (Pair, error) {
 	now := ledgerTime(clock)
 	issued, expires := a.policy.accessLife(s, now)
 	access, err := a.ring.mint(&accessClaims{
-		Issuer:     a.Issuer,
-		Audience:   a.Audience,
+		Issuer:     a.config.Issuer,
+		Audience:   a.config.Audience,
 		Subject:    userID,
 		IssuedAt:   issued,
 		ExpiresAt:  expires,

@@ -23,7 +23,7 @@ func (a *Auth) dated(l *Ledger) time.Time {
 // detached returns a context for store calls that does not end when the
 // client's connection does: a commit under way is not to be torn from its reply.
 func (a *Auth) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), a.StoreTimeout)
+	return context.WithTimeout(context.WithoutCancel(ctx), a.config.StoreTimeout)
 }
 
 // load returns a user's ledger and the time at which to look at it.
@@ -33,7 +33,7 @@ func (a *Auth) load(ctx context.Context, userID string) (Ledger, time.Time, erro
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	l, err := a.Store.Load(ctx, userID)
+	l, err := a.config.Store.Load(ctx, userID)
 	if err != nil {
 		return Ledger{}, time.Time{}, ErrStoreUnavailable.because(err)
 	}
@@ -55,7 +55,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	ledger, err := a.Store.Load(ctx, userID)
+	ledger, err := a.config.Store.Load(ctx, userID)
 	if err != nil {
 		return none, ErrStoreUnavailable.because(err)
 	}
@@ -72,10 +72,10 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if change == nil {
 			return outcome, nil
 		}
-		if change.ID, err = newID(a.Random); err != nil {
+		if change.ID, err = newID(a.config.Random); err != nil {
 			return none, ErrInternal.because(err)
 		}
-		stands, err := a.Store.Commit(ctx, userID, *change)
+		stands, err := a.config.Store.Commit(ctx, userID, *change)
 		switch {
 		case err == nil:
 			a.feed.enforce(change.Publish, a.now())
@@ -86,7 +86,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 			ledger = stands
 		default:
 			lost, lostOutcome = change, outcome
-			if ledger, err = a.Store.Load(ctx, userID); err != nil {
+			if ledger, err = a.config.Store.Load(ctx, userID); err != nil {
 				return none, ErrStoreUnavailable.because(err)
 			}
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,20 +13,21 @@ type uses struct {
 	touch time.Duration
 	queue chan userUse
 
-	mu    sync.Mutex
-	noted map[ID]noted
+	mu       sync.Mutex
+	sessions map[ID]*usage
 }
 
 type userUse struct {
 	userID string
 	use
+	of *usage
 }
 
-// noted is what of a session was queued or written.
-type noted struct {
-	serial  uint64
-	gen     uint64
-	touched time.Time
+// usage is what of a session was queued or written.
+type usage struct {
+	serial  atomic.Uint64
+	gen     atomic.Uint64
+	touched atomic.Int64 // Unix milliseconds
 }
 
 const (
@@ -35,46 +37,58 @@ const (
 )
 
 func newUses(touch time.Duration) *uses {
-	return &uses{touch: touch, queue: make(chan userUse, usesQueued), noted: make(map[ID]noted)}
+	return &uses{touch: touch, queue: make(chan userUse, usesQueued), sessions: make(map[ID]*usage)}
+}
+
+// of returns what was noted of a session.
+func (u *uses) of(session ID) *usage {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	g := u.sessions[session]
+	if g == nil {
+		if len(u.sessions) >= usesNoted {
+			clear(u.sessions) // costs a decision that changes nothing per session in use
+		}
+		g = new(usage)
+		u.sessions[session] = g
+	}
+	return g
 }
 
 // note queues a sign of life unless it says nothing new. It never waits.
-func (u *uses) note(userID string, s use) {
+func (u *uses) note(g *usage, userID string, s use) {
+	if g.says(s, u.touch) {
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	known, ok := u.noted[s.session]
-	if ok && s.serial <= known.serial && s.gen <= known.gen && s.at.Sub(known.touched) < u.touch {
+	if g.says(s, u.touch) {
 		return
 	}
 	select {
-	case u.queue <- userUse{userID, s}:
+	case u.queue <- userUse{userID, s, g}:
 	default:
 		return
 	}
-	if len(u.noted) >= usesNoted {
-		clear(u.noted) // costs a decision that changes nothing per session in use
-	}
-	known.serial, known.gen = max(known.serial, s.serial), max(known.gen, s.gen)
-	known.touched = s.at
-	u.noted[s.session] = known
+	g.serial.Store(max(g.serial.Load(), s.serial))
+	g.gen.Store(max(g.gen.Load(), s.gen))
+	g.recorded(s.at)
+}
+
+// says reports whether a sign of life adds nothing to what was noted.
+func (g *usage) says(s use, touch time.Duration) bool {
+	return s.serial <= g.serial.Load() && s.gen <= g.gen.Load() && s.at.UnixMilli()-g.touched.Load() < touch.Milliseconds()
 }
 
 // recorded notes when a session's activity was last recorded, in this process
 // or another, so that the next is noted a touch interval after that.
-func (u *uses) recorded(session ID, at time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if known, ok := u.noted[session]; ok {
-		known.touched = at
-		u.noted[session] = known
-	}
-}
+func (g *usage) recorded(at time.Time) { g.touched.Store(at.UnixMilli()) }
 
-// forget has the next sign of life of a session noted again.
-func (u *uses) forget(session ID) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.noted, session)
+// forget has the next sign of life noted again.
+func (g *usage) forget() {
+	g.serial.Store(0)
+	g.gen.Store(0)
+	g.touched.Store(0)
 }
 
 // noteUses writes signs of life until ctx is done, and then what is queued.
@@ -92,7 +106,7 @@ func (a *Auth) noteUses(ctx context.Context) {
 // flushUses writes what is queued, for as long as one store call may take. It
 // gives up when the store does not answer.
 func (a *Auth) flushUses(ctx context.Context) {
-	until := a.now().Add(a.StoreTimeout)
+	until := a.now().Add(a.config.StoreTimeout)
 	for a.now().Before(until) {
 		select {
 		case u := <-a.uses.queue:
@@ -116,9 +130,9 @@ func (a *Auth) writeUse(ctx context.Context, u userUse) error {
 		return u.at, nil
 	})
 	if err != nil {
-		a.uses.forget(u.session)
+		u.of.forget()
 		return err
 	}
-	a.uses.recorded(u.session, at)
+	u.of.recorded(at)
 	return nil
 }

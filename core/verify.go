@@ -3,30 +3,32 @@ package core
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 )
 
-// Principal is whom an access token speaks for.
+// Principal is whom an access token speaks for. It is shared by all requests
+// that carry the token: read it, and copy what you want to change.
 type Principal struct {
 	UserID     string
-	SessionID  ID
-	TokenID    string // claim "jti"
+	SessionID  ID     // zero: the token is foreign, see [Config.Foreign]
+	TokenID    string // claim "jti"; "" if a foreign token has none
 	ClientType string
 	DeviceID   string
 	DeviceType string
 	Scopes     []string
 	Roles      []string
 	AMR        []string
-	AuthTime   time.Time
-	IssuedAt   time.Time
+	AuthTime   time.Time // zero: a foreign token does not say
+	IssuedAt   time.Time // likewise
 	ExpiresAt  time.Time
 
 	claims []byte
 }
 
-// ClaimsOf returns the app's own claims, as they were given at sign-in. A token
-// without any gives the zero T, and so does nobody: a nil Principal. Members that
-// T has no place for are passed over.
+// ClaimsOf returns the app's own claims, as they were given at sign-in; of a
+// foreign token, all that it says. A token without any gives the zero T, and so
+// does nobody: a nil Principal. Members that T has no place for are passed over.
 func ClaimsOf[T any](p *Principal) (T, error) {
 	if p == nil {
 		var none T
@@ -37,53 +39,123 @@ func ClaimsOf[T any](p *Principal) (T, error) {
 
 // Verify returns whom an access token speaks for. After a revocation was
 // acknowledged in this process the token is refused, and within
-// [Config.MaxStaleness] if it was acknowledged in another.
+// [Config.MaxStaleness] if it was acknowledged in another. The store is asked
+// only while the feed of revocations can't vouch for the token.
 //
 // Errors: ErrTokenMissing, ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked,
 // ErrStoreUnavailable.
 func (a *Auth) Verify(ctx context.Context, token string) (*Principal, error) {
+	return a.admit(ctx, token, false)
+}
+
+// admit is Verify; strict: it asks the store whatever the feed says.
+func (a *Auth) admit(ctx context.Context, token string, strict bool) (*Principal, error) {
+	now := a.now()
+	k := a.cache.get(token)
+	before := k != nil && k.timely(now)
+	if !before {
+		if k != nil {
+			a.cache.drop(token)
+		}
+		var err error
+		if k, err = a.readAccess(token, now); err != nil {
+			return nil, err
+		}
+	}
+	if strict || !a.feed.passes(k, now) {
+		if err := a.ask(ctx, k, now, strict); err != nil {
+			if errors.Is(err, ErrTokenRevoked) {
+				a.cache.drop(token)
+			}
+			return nil, err
+		}
+	}
+	if !before {
+		k.usage = a.uses.of(k.session)
+		a.cache.put(token, k)
+	}
+	if !k.foreign() {
+		a.uses.note(k.usage, k.userID(), use{session: k.session, serial: k.serial, at: ledgerTime(now)})
+	}
+	return k.principal, nil
+}
+
+// readAccess returns an authentic access token, of this Auth or foreign. With
+// ErrTokenExpired it returns one as well; nothing was looked up.
+func (a *Auth) readAccess(token string, now time.Time) (*known, error) {
 	if token == "" {
 		return nil, ErrTokenMissing
 	}
-	now := a.now()
+	if a.foreign != nil && !a.access.owns(token) {
+		return a.foreign.verify(token, now)
+	}
 	c, err := a.access.verify(token, now)
-	if err != nil {
+	if c == nil {
 		return nil, err
 	}
-	jti := c.ID.String()
-	revoked, vouched := a.feed.look(c.Subject, c, jti, now)
-	if revoked {
-		return nil, ErrTokenRevoked
-	}
-	if !vouched {
-		ledger, at, err := a.load(ctx, c.Subject)
-		if err != nil {
-			return nil, err
-		}
-		if s := ledger.session(c.Session, at); s == nil || !s.accepts(c.Serial, jti, at) {
-			return nil, ErrTokenRevoked
-		}
-	}
-	a.uses.note(c.Subject, use{session: c.Session, serial: c.Serial, at: ledgerTime(now)})
-	return c.principal(), nil
+	return a.knownOwn(c), err
 }
 
-func (c *accessClaims) principal() *Principal {
-	return &Principal{
-		UserID:     c.Subject,
-		SessionID:  c.Session,
-		TokenID:    c.ID.String(),
-		ClientType: c.ClientType,
-		DeviceID:   c.Device,
-		DeviceType: c.DeviceType,
-		Scopes:     c.Scopes,
-		Roles:      c.Roles,
-		AMR:        c.AMR,
-		AuthTime:   c.AuthTime,
-		IssuedAt:   c.IssuedAt,
-		ExpiresAt:  c.ExpiresAt,
-		claims:     c.App,
+// ask finds out whether an authentic token is good: from the feed, and from the
+// ledger where the feed can't vouch or the caller is strict.
+func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) error {
+	if k.nameless() {
+		return nil // nothing can revoke it
 	}
+	for came := a.feed.moments.Load(); ; now = a.now() {
+		switch a.feed.look(k, now) {
+		case revoked:
+			return ErrTokenRevoked
+		case vouched:
+			if !strict {
+				return nil
+			}
+		}
+		g, err := a.glance(ctx, k.userID(), strict)
+		if err != nil {
+			return err
+		}
+		good, retires := k.goodIn(&g.ledger, g.at)
+		if !good {
+			return ErrTokenRevoked // for ever: what is dead stays dead
+		}
+		vouches := g.clock.Add(a.config.MaxStaleness)
+		if !retires.IsZero() {
+			vouches = earliest(vouches, retires)
+		}
+		k.shown.Store(g.life)
+		k.loaded.Store(&loaded{began: g.began, until: vouches})
+		if g.began > came { // it shows all that was so when this request came
+			return nil
+		}
+		// It was under way before. If what has happened since does not put it in
+		// doubt it will do; else the next is newer.
+	}
+}
+
+// glance is a ledger and when it was looked at.
+type glance struct {
+	ledger Ledger
+	at     time.Time
+	clock  time.Time // before the load
+	began  uint64    // the moment before the load
+	life   uint64    // the feed's, before the load
+}
+
+// glance loads a user's ledger, for all who wait for it; alone: for this caller.
+func (a *Auth) glance(ctx context.Context, userID string, alone bool) (glance, error) {
+	load := func() (any, error) {
+		g := glance{life: a.feed.view.Load().life, clock: a.now(), began: a.feed.moments.Add(1)}
+		var err error
+		g.ledger, g.at, err = a.load(ctx, userID)
+		return g, err
+	}
+	if alone {
+		g, err := load()
+		return g.(glance), err
+	}
+	g, err, _ := a.glances.Do(userID, load)
+	return g.(glance), err
 }
 
 // JWKS returns the public keys as a JWK set (RFC 7517 section 5), for services

@@ -23,12 +23,16 @@ func Mount(mux *http.ServeMux, prefix string, routes []core.Route) {
 	}
 }
 
-// Require lets requests through that carry a good access token. The handler
-// finds whom it speaks for with [Principal].
-func Require(auth *core.Auth) func(http.Handler) http.Handler { return guard(auth.Guard()) }
+// Require lets requests through that carry a good access token and keep the
+// rules. The handler finds whom it speaks for with [Principal].
+func Require(auth *core.Auth, rules ...core.Rule) func(http.Handler) http.Handler {
+	return guard(auth.Guard(rules...))
+}
 
 // Optional is Require, but lets requests without a token through as nobody.
-func Optional(auth *core.Auth) func(http.Handler) http.Handler { return guard(auth.OptionalGuard()) }
+func Optional(auth *core.Auth, rules ...core.Rule) func(http.Handler) http.Handler {
+	return guard(auth.OptionalGuard(rules...))
+}
 
 func guard(g *core.Guard) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -48,6 +52,18 @@ func guard(g *core.Guard) func(http.Handler) http.Handler {
 
 // Principal returns whom a request speaks for, or nil if no guard let it in.
 func Principal(r *http.Request) *core.Principal { return core.FromContext(r.Context()) }
+
+// SignIn begins a session for whoever sent a request, once the app's own login
+// handler has checked the user. It adds the cookies to the answer, which is the
+// app's to write: [core.Pair.Response] is that of the library's own login route.
+// After an error nothing was added; [core.Auth.Problem] answers it.
+func SignIn(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.SignInForm) (core.Pair, error) {
+	pair, cookies, err := auth.SignInFrom(request{r}, form)
+	for _, c := range cookies["Set-Cookie"] {
+		w.Header().Add("Set-Cookie", c)
+	}
+	return pair, err
+}
 
 // Write writes an answer.
 func Write(w http.ResponseWriter, out core.Response) {

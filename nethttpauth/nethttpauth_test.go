@@ -96,7 +96,9 @@ func TestWrite(t *testing.T) {
 }
 
 // An app's own refusals look like those of the library.
-func TestProblem(t *testing.T) {
+func TestProblem(t *testing.T) { onSite(t, nil, problems) }
+
+func problems(t *testing.T, s *site) {
 	for _, tt := range []struct {
 		err    error
 		status int
@@ -109,7 +111,7 @@ func TestProblem(t *testing.T) {
 		{errors.New("dial tcp 10.0.0.1: connection refused"), 500, "INTERNAL"},
 	} {
 		w := httptest.NewRecorder()
-		nethttpauth.Write(w, core.Problem(tt.err))
+		nethttpauth.Write(w, s.auth.Problem(tt.err))
 		a := answer{t, tt.code, w.Code, w.Header(), w.Body.String()}.refused(tt.status, tt.code)
 		if strings.Contains(a.body, "dial") || strings.Contains(a.body, "the app") {
 			t.Errorf("the cause was sent: %s", a.body)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -24,7 +23,7 @@ type app struct {
 // me says who is asking.
 func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	p := nethttpauth.Principal(r)
-	answer(w, struct {
+	a.answer(w, struct {
 		UserID     string   `json:"user_id"`
 		SessionID  core.ID  `json:"session_id"`
 		ClientType string   `json:"client_type"`
@@ -40,24 +39,24 @@ func (a *app) setPassword(w http.ResponseWriter, r *http.Request) {
 		New string `json:"new"`
 	}
 	if err := read(w, r, &body); err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
 	if body.Old == "" || body.New == "" {
-		refuse(w, core.ErrBadRequest)
+		a.refuse(w, core.ErrBadRequest)
 		return
 	}
 	p := nethttpauth.Principal(r)
 	if err := a.people.SetPassword(p.UserID, body.Old, body.New); err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
 	n, err := a.auth.RevokeOthers(r.Context(), p.UserID, p.SessionID, core.ReasonPasswordChanged)
 	if err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
-	answer(w, struct {
+	a.answer(w, struct {
 		Message string `json:"message"`
 		Revoked int    `json:"revoked"`
 	}{"password changed", n})
@@ -70,42 +69,31 @@ func (a *app) setActive(w http.ResponseWriter, r *http.Request) {
 		Active *bool `json:"active"`
 	}
 	if err := read(w, r, &body); err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
 	if body.Active == nil {
-		refuse(w, core.ErrBadRequest)
+		a.refuse(w, core.ErrBadRequest)
 		return
 	}
 	user := r.PathValue("user")
 	if err := a.people.SetActive(user, *body.Active); err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
 	n := 0
 	if !*body.Active {
 		var err error
 		if n, err = a.auth.RevokeAll(r.Context(), user, core.ReasonUserInactive); err != nil {
-			refuse(w, err)
+			a.refuse(w, err)
 			return
 		}
 	}
-	answer(w, struct {
+	a.answer(w, struct {
 		UserID  string `json:"user_id"`
 		Active  bool   `json:"active"`
 		Revoked int    `json:"revoked"`
 	}{user, *body.Active, n})
-}
-
-// adminsOnly lets in who has the role. It stands behind a guard.
-func adminsOnly(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !slices.Contains(nethttpauth.Principal(r).Roles, users.RoleAdmin) {
-			refuse(w, core.ErrForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // health says whether revocations arrive. The server answers in either case.
@@ -118,7 +106,7 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	if h.FeedAge < 0 { // it was never read
 		age = -1
 	}
-	answer(w, struct {
+	a.answer(w, struct {
 		Status  string `json:"status"`
 		Store   string `json:"store"`
 		FeedAge int64  `json:"feed_age_ms"`
@@ -147,12 +135,12 @@ func read(w http.ResponseWriter, r *http.Request, v any) error {
 }
 
 // answer writes JSON that no cache keeps.
-func answer(w http.ResponseWriter, v any) {
+func (a *app) answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	body, err := json.Marshal(v)
 	if err != nil {
-		refuse(w, err)
+		a.refuse(w, err)
 		return
 	}
 	_, _ = w.Write(append(body, '\n')) // the client has gone: nobody is left to tell
@@ -160,8 +148,8 @@ func answer(w http.ResponseWriter, v any) {
 
 // refuse answers with an error in the shape that the auth routes have. The cause
 // of a failure is for the log alone.
-func refuse(w http.ResponseWriter, err error) {
-	out := core.Problem(err)
+func (a *app) refuse(w http.ResponseWriter, err error) {
+	out := a.auth.Problem(err)
 	if out.Status >= http.StatusInternalServerError {
 		slog.Error("a request failed", "error", err)
 	}

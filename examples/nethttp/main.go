@@ -55,18 +55,22 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	}
 	defer auth.Close()
 
-	a := &app{auth: auth, people: people}
-	signedIn := nethttpauth.Require(auth)
+	admin := core.Role(users.RoleAdmin)
 	mux := http.NewServeMux()
 	nethttpauth.Mount(mux, config.Prefix, auth.Routes())
+	nethttpauth.Mount(mux, "/api/v1/admin", auth.AdminRoutes(admin))
+	nethttpauth.Mount(mux, "/", auth.KeyRoutes())
+
+	a := &app{auth: auth, people: people}
+	signedIn, asAdmin := nethttpauth.Require(auth), nethttpauth.Require(auth, admin)
 	mux.Handle("GET /api/v1/me", signedIn(http.HandlerFunc(a.me)))
 	mux.Handle("POST /api/v1/password", signedIn(http.HandlerFunc(a.setPassword)))
-	mux.Handle("POST /api/v1/admin/users/{user}/active", signedIn(adminsOnly(http.HandlerFunc(a.setActive))))
+	mux.Handle("POST /api/v1/admin/users/{user}/active", asAdmin(http.HandlerFunc(a.setActive)))
 	mux.HandleFunc("GET /healthz", a.health)
 
-	// The group refuses requests from other sites on its own. The app's own
+	// The groups refuse requests from other sites on their own. The app's own
 	// routes change state as well.
-	handler, err := sameSite(mux, config.TrustedOrigins)
+	handler, err := a.sameSite(mux, config.TrustedOrigins)
 	if err != nil {
 		return err
 	}
@@ -80,14 +84,14 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 }
 
 // sameSite refuses requests that change state and come from another site.
-func sameSite(next http.Handler, trusted []string) (http.Handler, error) {
+func (a *app) sameSite(next http.Handler, trusted []string) (http.Handler, error) {
 	cross := http.NewCrossOriginProtection()
 	for _, origin := range trusted {
 		if err := cross.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("TRUSTED_ORIGINS: %w", err)
 		}
 	}
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuse(w, core.ErrCrossSite) }))
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.refuse(w, core.ErrCrossSite) }))
 	return cross.Handler(next), nil
 }
 

@@ -43,9 +43,9 @@ type rule struct {
 var rules = []rule{
 	{
 		name:   "core imports",
-		reason: "core knows no framework and no database: it stands on the standard library, a JWT parser, a strict JSON decoder and x/sync, and so an app that imports it gets nothing else",
+		reason: "core knows no framework and no database: it stands on the standard library, a JWT parser, a strict JSON decoder, a cache and x/sync, and so an app that imports it gets nothing else",
 		about:  func(s source) bool { return s.in("core") && !s.test },
-		breaks: importsBeyond(inStd, under(core), under("github.com/golang-jwt/jwt/v5"), under("github.com/go-json-experiment/json"), under("golang.org/x/sync")),
+		breaks: importsBeyond(inStd, under(core), under("github.com/golang-jwt/jwt/v5"), under("github.com/go-json-experiment/json"), under("github.com/maypok86/otter/v2"), under("golang.org/x/sync")),
 	},
 	{
 		name:   "core is no server",

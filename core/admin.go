@@ -1,0 +1,207 @@
+package core
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// AdminRoutes returns the admin group: what an administrator does with the
+// sessions of others. Without an access token the answer is 401; whoever has one
+// needs to keep all rules, of which at least one has to say who may come in
+// ([Scope], [Role], [Allow]): else nobody does.
+func (a *Auth) AdminRoutes(rules ...Rule) []Route {
+	guard := a.Guard(rules...)
+	if !guard.rules.has(identity) {
+		guard = a.Guard(Rule{})
+	}
+	behind := func(serve func(Request, *Principal) (Response, error)) func(Request) Response {
+		return a.answer(a.fromHere(guard.before(serve)))
+	}
+	return []Route{
+		{http.MethodGet, "/users/{user}/tokens", behind(a.serveUserTokens)},
+		{http.MethodGet, "/users/{user}/token-count", behind(a.serveTokenCount)},
+		{http.MethodPost, "/users/{user}/logout", behind(a.serveUserLogout)},
+		{http.MethodPost, "/users/{user}/trim", behind(a.serveTrim)},
+		{http.MethodPost, "/tokens/revoke", behind(a.serveRevokeToken)},
+		{http.MethodPost, "/tokens/lookup", behind(a.serveLookup)},
+		{http.MethodPost, "/online", behind(a.serveOnline)},
+	}
+}
+
+func (a *Auth) serveUserTokens(r Request, _ *Principal) (Response, error) {
+	user := r.Param("user")
+	tokens, err := a.Tokens(r.Context(), user)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, shapeTokens(user, tokens)), nil
+}
+
+func (a *Auth) serveTokenCount(r Request, _ *Principal) (Response, error) {
+	user := r.Param("user")
+	n, err := a.Count(r.Context(), user)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, countShape{user, n}), nil
+}
+
+func (a *Auth) serveUserLogout(r Request, _ *Principal) (Response, error) {
+	if err := decodeBody(r, &struct{}{}); err != nil {
+		return Response{}, err
+	}
+	n, err := a.RevokeAll(r.Context(), r.Param("user"), ReasonRevokedByAdmin)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, revokedShape{"user signed out everywhere", n}), nil
+}
+
+func (a *Auth) serveTrim(r Request, _ *Principal) (Response, error) {
+	var body struct {
+		Keep int `json:"keep"`
+	}
+	if err := decodeBody(r, &body); err != nil {
+		return Response{}, err
+	}
+	if body.Keep < 1 || body.Keep > sessionCeiling {
+		return Response{}, ErrBadRequest.saying(fmt.Sprintf("keep must be 1 to %d", sessionCeiling))
+	}
+	n, err := a.Trim(r.Context(), r.Param("user"), body.Keep)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, revokedShape{"older sessions revoked", n}), nil
+}
+
+func (a *Auth) serveRevokeToken(r Request, _ *Principal) (Response, error) {
+	var body struct {
+		Token     string `json:"token"`
+		UserID    string `json:"user_id"`
+		SessionID string `json:"session_id"`
+	}
+	if err := decodeBody(r, &body); err != nil {
+		return Response{}, err
+	}
+	session := body.UserID != "" && body.SessionID != ""
+	switch {
+	case body.Token != "" && body.UserID+body.SessionID != "", body.Token == "" && !session:
+		return Response{}, ErrBadRequest.saying("either token, or user_id and session_id, are required")
+	case session:
+		id, err := ParseID(body.SessionID)
+		if err != nil {
+			return Response{}, ErrSessionNotFound
+		}
+		if err := a.Revoke(r.Context(), body.UserID, id, ReasonRevokedByAdmin); err != nil {
+			return Response{}, err
+		}
+		return reply(http.StatusOK, revokedShape{"session revoked", 1}), nil
+	}
+	n, err := a.RevokeToken(r.Context(), body.Token)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, revokedShape{"token revoked", n}), nil
+}
+
+func (a *Auth) serveLookup(r Request, p *Principal) (Response, error) {
+	var body struct {
+		Token string `json:"token"`
+	}
+	if err := decodeBody(r, &body); err != nil {
+		return Response{}, err
+	}
+	if body.Token == "" {
+		return Response{}, ErrBadRequest.saying("token is required")
+	}
+	user, s, err := a.Find(r.Context(), body.Token)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, lookupShape{user, shapeSession(&s, p.SessionID)}), nil
+}
+
+const onlineMax = 1000 // users in one question
+
+func (a *Auth) serveOnline(r Request, p *Principal) (Response, error) {
+	var body struct {
+		UserIDs []string `json:"user_ids"`
+	}
+	if err := decodeBody(r, &body); err != nil {
+		return Response{}, err
+	}
+	if body.UserIDs == nil || len(body.UserIDs) > onlineMax {
+		return Response{}, ErrBadRequest.saying(fmt.Sprintf("user_ids must be a list of at most %d", onlineMax))
+	}
+	online, err := a.Online(r.Context(), body.UserIDs...)
+	if err != nil {
+		return Response{}, err
+	}
+	return reply(http.StatusOK, shapeOnline(online, p.SessionID)), nil
+}
+
+type tokenShape struct {
+	SessionID       string    `json:"session_id"`
+	AccessTokenHash string    `json:"access_token_hash"`
+	ClientType      string    `json:"client_type"`
+	DeviceID        string    `json:"device_id"`
+	DeviceName      string    `json:"device_name"`
+	IssuedAt        time.Time `json:"issued_at"`
+	ExpiresAt       time.Time `json:"expires_at"`
+	IsExpired       bool      `json:"is_expired"`
+	LastSeenAt      time.Time `json:"last_seen_at"`
+}
+
+type tokensShape struct {
+	UserID string       `json:"user_id"`
+	Count  int          `json:"count"`
+	Tokens []tokenShape `json:"tokens"`
+}
+
+func shapeTokens(user string, tokens []TokenInfo) tokensShape {
+	out := tokensShape{user, len(tokens), make([]tokenShape, len(tokens))}
+	for i, t := range tokens {
+		out.Tokens[i] = tokenShape{
+			SessionID:       t.SessionID.String(),
+			AccessTokenHash: t.AccessTokenHash,
+			ClientType:      t.ClientType,
+			DeviceID:        t.DeviceID,
+			DeviceName:      t.DeviceName,
+			IssuedAt:        t.IssuedAt,
+			ExpiresAt:       t.ExpiresAt,
+			IsExpired:       t.Expired,
+			LastSeenAt:      t.LastSeenAt,
+		}
+	}
+	return out
+}
+
+type countShape struct {
+	UserID     string `json:"user_id"`
+	TokenCount int    `json:"token_count"`
+}
+
+type lookupShape struct {
+	UserID  string       `json:"user_id"`
+	Session sessionShape `json:"session"`
+}
+
+type presenceShape struct {
+	UserID       string         `json:"user_id"`
+	TokenCount   int            `json:"token_count"`
+	LastActiveAt time.Time      `json:"last_active_at"`
+	Sessions     []sessionShape `json:"sessions"`
+}
+
+type onlineShape struct {
+	Users []presenceShape `json:"users"`
+}
+
+func shapeOnline(online []Presence, current ID) onlineShape {
+	out := onlineShape{make([]presenceShape, len(online))}
+	for i, p := range online {
+		out.Users[i] = presenceShape{p.UserID, len(p.Sessions), p.LastActiveAt, shapeSessions(p.Sessions, current)}
+	}
+	return out
+}

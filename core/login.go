@@ -1,0 +1,153 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// SignInForm is a sign-in over HTTP that an app's own handler has checked.
+type SignInForm struct {
+	Identity Identity
+
+	// What the client says of itself. Each may be ""; see [Client].
+	DeviceID   string
+	DeviceName string
+	ClientType string
+	// Delivery is how the client gets its refresh token: "cookie", or "body"
+	// for a client without cookies. "": "cookie".
+	Delivery string
+
+	// See [SignInRequest].
+	CheckedAt time.Time
+	Confirm   func(context.Context) error
+}
+
+// SignInFrom begins a session for whoever sent a request, as the login route
+// does: it refuses a request from another site, knows the device by its cookie,
+// and ends the session that the browser had. It returns the cookies to set, as a
+// header, beside the tokens; the rest of the answer is the app's, or
+// [Pair.Response]. Errors are those of [Auth.SignIn], and ErrCrossSite.
+func (a *Auth) SignInFrom(r Request, f SignInForm) (Pair, http.Header, error) {
+	if err := a.sameSite(r); err != nil {
+		return Pair{}, nil, err
+	}
+	client, err := a.formClient(r, &f)
+	if err != nil {
+		return Pair{}, nil, err
+	}
+	return a.signInFrom(r, client, &f)
+}
+
+// formClient returns who is signing in, or what of it can't be.
+func (a *Auth) formClient(r Request, f *SignInForm) (Client, error) {
+	if f.Delivery != "" && f.Delivery != "cookie" && f.Delivery != "body" {
+		return Client{}, ErrBadRequest.saying(`delivery must be "cookie" or "body"`)
+	}
+	client := a.clientOf(r)
+	client.DeviceID, client.Signed = a.presentedDevice(r, f.DeviceID)
+	client.DeviceName, client.ClientType = f.DeviceName, f.ClientType
+	if client.DeviceID == "" {
+		client.Signed = f.Delivery != "body" // the server names it, in a cookie or not
+	}
+	return client, client.check()
+}
+
+func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.Header, error) {
+	presented := distinct(r.Cookies(a.config.Cookie.Name)...)
+	pair, err := a.SignIn(r.Context(), SignInRequest{
+		Identity:  f.Identity,
+		Client:    client,
+		Replaces:  presented,
+		CheckedAt: f.CheckedAt,
+		Confirm:   f.Confirm,
+	})
+	if err != nil {
+		return Pair{}, nil, err
+	}
+	pair.inBody = f.Delivery == "body"
+	cookies := make(http.Header, 1)
+	switch {
+	case !pair.inBody:
+		a.setRefreshCookie(cookies, &pair)
+		if err := a.setDeviceCookie(cookies, pair.Session.Device); err != nil {
+			return Pair{}, nil, err
+		}
+	case len(presented) > 0:
+		a.dropRefreshCookie(cookies)
+	}
+	return pair, cookies, nil
+}
+
+// Response returns the answer of the login and refresh routes, without cookies.
+// The refresh token is in it if that is how the client gets it.
+func (p *Pair) Response() Response { return reply(http.StatusOK, shapePair(p)) }
+
+func (a *Auth) serveLogin(r Request) (Response, error) {
+	var body struct {
+		Username   string `json:"username"`
+		Password   string `json:"password"`
+		DeviceID   string `json:"device_id"`
+		DeviceName string `json:"device_name"`
+		ClientType string `json:"client_type"`
+		Delivery   string `json:"delivery"`
+	}
+	if err := decodeBody(r, &body); err != nil {
+		return Response{}, err
+	}
+	if body.Username == "" || body.Password == "" {
+		return Response{}, ErrBadRequest.saying("username and password are required")
+	}
+	form := SignInForm{
+		DeviceID:   body.DeviceID,
+		DeviceName: body.DeviceName,
+		ClientType: body.ClientType,
+		Delivery:   body.Delivery,
+		CheckedAt:  a.now(),
+	}
+	client, err := a.formClient(r, &form) // before the password is looked at
+	if err != nil {
+		return Response{}, err
+	}
+	credentials := Credentials{Username: body.Username, Password: body.Password}
+	form.Identity, err = a.config.Authenticate(r.Context(), credentials)
+	if err != nil {
+		err = appError(err, ErrInvalidCredentials, ErrUserInactive)
+		if !errors.Is(err, ErrInternal) {
+			a.audit(r.Context(), EventSignInRefused, Event{DeviceID: client.DeviceID, IP: client.IP, UserAgent: cutText(client.UserAgent, userAgentCap)})
+		}
+		return Response{}, err
+	}
+	form.Confirm = func(ctx context.Context) error {
+		again, err := a.config.Authenticate(ctx, credentials)
+		if err == nil && again.UserID != form.Identity.UserID {
+			err = ErrInvalidCredentials
+		}
+		return err
+	}
+	pair, cookies, err := a.signInFrom(r, client, &form)
+	if err != nil {
+		return Response{}, err
+	}
+	return pair.Response().with(cookies), nil
+}
+
+// with returns the answer with cookies.
+func (r Response) with(cookies http.Header) Response {
+	if set := cookies["Set-Cookie"]; set != nil {
+		r.Header["Set-Cookie"] = set
+	}
+	return r
+}
+
+// appError returns what an app's function answered if it is one of those that
+// it may answer, and ErrInternal otherwise: a failure never looks like a refusal.
+func appError(err error, may ...*Error) error {
+	for _, e := range may {
+		if errors.Is(err, e) {
+			return e
+		}
+	}
+	return ErrInternal.because(err)
+}

@@ -1,0 +1,48 @@
+package core
+
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+)
+
+// problem is the body of a refusal (RFC 9457).
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// problemBody is the shape of a refusal unless Config.Problem says otherwise.
+func problemBody(e Error) (contentType string, body []byte) {
+	body, err := json.Marshal(problem{"about:blank", http.StatusText(e.Status), e.Status, e.Code, e.Detail})
+	if err != nil {
+		panic("sallyport: " + err.Error()) // text and a number
+	}
+	return "application/problem+json", append(body, '\n')
+}
+
+// Problem returns the answer to an error, in the shape that every refusal of
+// this Auth has: for an app's own routes. What is no *Error, or wraps none, is
+// answered as ErrInternal; causes are never sent.
+func (a *Auth) Problem(err error) Response {
+	e := *asError(err)
+	e.cause = nil // it holds what is for the log alone
+	contentType, body := a.config.Problem(e)
+	r := answerOf(e.Status, contentType, body)
+	if e.Status == http.StatusServiceUnavailable {
+		r.Header.Set("Retry-After", "1")
+	}
+	return r
+}
+
+// refuse answers a request with an error. Failures, unlike refusals, are
+// audited here: nobody else is told their cause.
+func (a *Auth) refuse(r Request, err error) Response {
+	if asError(err).Status >= http.StatusInternalServerError {
+		a.audit(r.Context(), EventFailed, Event{Err: err})
+	}
+	return a.Problem(err)
+}

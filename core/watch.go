@@ -1,0 +1,134 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// LoginWatch adds a refresh cookie to what an app's own login handler answers,
+// so that the handler can stay as it is. An adapter makes one before the handler
+// runs, holds the answer back, and sends what Answer makes of it.
+type LoginWatch struct {
+	auth    *Auth
+	request Request
+	began   time.Time
+}
+
+// LoginAnswerMax is the size of the longest login answer that is watched, in
+// bytes. An adapter sends a longer one as it comes.
+const LoginAnswerMax = 64 << 10
+
+// WatchLogin returns a watch over one login, or the answer to a request from
+// another site, whose login must not run.
+func (a *Auth) WatchLogin(r Request) (*LoginWatch, *Response) {
+	if err := a.sameSite(r); err != nil {
+		refusal := a.refuse(r, err)
+		return nil, &refusal
+	}
+	return &LoginWatch{a, r, a.now()}, nil
+}
+
+// Answer returns the app's answer with the refresh cookie and the device cookie.
+//
+// It looks for an access token in the answer: status 2xx, a JSON object as the
+// body, the member Config.TokenMember. If it is one of this Auth, from a session that the
+// login has just begun, the cookie is that session's. If it is a foreign one, a
+// session is begun for its user; the app's answer keeps the foreign token, and
+// the first refresh brings one of this Auth. The session that the browser had
+// ends. Anything else goes out as it came: a failed login, an answer without a
+// token, or, audited as EventFailed, with a token that is not good or is from
+// before the login. What is no login must not be watched.
+//
+// If the session can't be had it returns a refusal, to be sent in place of the
+// app's answer with all its headers: nobody is left half signed in.
+func (w *LoginWatch) Answer(answer Response) (out Response, refused bool) {
+	token := w.tokenIn(&answer)
+	if token == "" {
+		return answer, false
+	}
+	k, err := w.auth.readAccess(token, w.auth.now())
+	if err == nil && w.early(k) {
+		err = ErrTokenInvalid.because(errLoginOld)
+	}
+	if err != nil {
+		w.auth.audit(w.request.Context(), EventFailed, Event{Err: fmt.Errorf("sallyport: the login that is watched answered with a token that can't be used: %w", err)})
+		return answer, false
+	}
+	var cookies http.Header
+	if k.foreign() {
+		p := k.principal
+		_, cookies, err = w.auth.SignInFrom(w.request, SignInForm{
+			Identity:  Identity{UserID: p.UserID, Scopes: p.Scopes, Roles: p.Roles, AMR: p.AMR},
+			CheckedAt: w.began,
+		})
+	} else {
+		cookies, err = w.cookiesOf(k)
+	}
+	if err != nil {
+		return w.auth.refuse(w.request, err), true
+	}
+	out = answer
+	out.Header = answer.Header.Clone()
+	out.Header["Set-Cookie"] = append(out.Header["Set-Cookie"], cookies["Set-Cookie"]...)
+	out.Header.Set("Cache-Control", "no-store")
+	return out, false
+}
+
+var errLoginOld = errors.New("it was issued before the login began")
+
+// early reports whether a token was there before the login: one that is only
+// repeated must not become a refresh token. A foreign token without "iat" can't
+// be told.
+func (w *LoginWatch) early(k *known) bool {
+	return !k.issuedAt.IsZero() && k.issuedAt.Before(w.began.Truncate(time.Second).Add(-w.auth.config.Leeway))
+}
+
+// tokenIn returns the access token in an answer, or "".
+func (w *LoginWatch) tokenIn(answer *Response) string {
+	if answer.Status < 200 || answer.Status > 299 || len(answer.Body) > LoginAnswerMax {
+		return ""
+	}
+	var members map[string]any
+	if json.Unmarshal(answer.Body, &members) != nil {
+		return ""
+	}
+	token, _ := members[w.auth.config.TokenMember].(string)
+	return token
+}
+
+// cookiesOf returns the cookies of the session that a token of this Auth is of.
+func (w *LoginWatch) cookiesOf(k *known) (http.Header, error) {
+	a, ctx := w.auth, w.request.Context()
+	l, now, err := a.load(ctx, k.userID())
+	if err != nil {
+		return nil, err
+	}
+	s := l.session(k.session, now)
+	if good, _ := k.goodIn(&l, now); !good || s.CreatedAt.Before(ledgerTime(w.began)) {
+		return nil, ErrSessionEnded
+	}
+	replaced, _ := openAll(a.openRefresh, distinct(w.request.Cookies(a.config.Cookie.Name)...))
+	for _, old := range replaced {
+		if old.session == s.ID {
+			continue
+		}
+		if _, err := a.end(ctx, old.userID, only(old.session), ReasonReplaced); err != nil {
+			return nil, err
+		}
+	}
+	jti, err := ParseID(k.principal.TokenID)
+	if err != nil {
+		return nil, ErrInternal.because(err)
+	}
+	pair, err := a.pair(k.userID(), s, jti)
+	if err != nil {
+		return nil, err
+	}
+	cookies := make(http.Header, 1)
+	a.setRefreshCookie(cookies, &pair)
+	return cookies, a.setDeviceCookie(cookies, s.Device)
+}
