@@ -2,7 +2,11 @@ package core_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,15 +21,19 @@ type bench struct {
 	clock time.Time
 }
 
-func newBench(b *testing.B) *bench {
+func newBench(b *testing.B, changes ...func(*core.Config)) *bench {
 	h := &bench{b: b, clock: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
-	auth, err := core.NewStill(core.Config{
+	c := core.Config{
 		Store:      memstore.New(),
 		Keys:       []core.Key{{Secret: testSecret("bench")}},
 		RefreshTTL: 10 * 365 * 24 * time.Hour,
 		SessionTTL: 10 * 365 * 24 * time.Hour,
 		Audit:      func(context.Context, core.Event) {},
-	}, func() time.Time { return h.clock })
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	auth, err := core.NewStill(c, func() time.Time { return h.clock })
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -80,15 +88,18 @@ func BenchmarkAuthRefresh(b *testing.B) {
 
 // BenchmarkAuthVerify verifies one token of five sessions' over and over.
 func BenchmarkAuthVerify(b *testing.B) {
-	for _, vouched := range []bool{true, false} {
-		name := map[bool]string{true: "feed vouches", false: "store asked"}[vouched]
-		b.Run(name, func(b *testing.B) {
-			h := newBench(b)
+	for _, bench := range []struct {
+		name    string
+		vouched bool
+		cache   int
+	}{{"known", true, 0}, {"feed vouches", true, -1}, {"store asked", false, -1}} {
+		b.Run(bench.name, func(b *testing.B) {
+			h := newBench(b, func(c *core.Config) { c.TokenCacheBytes = bench.cache })
 			var pair core.Pair
 			for range 5 {
 				pair = h.signIn("alice")
 			}
-			if vouched {
+			if bench.vouched {
 				h.ReadFeed(context.Background())
 			}
 			for b.Loop() {
@@ -99,6 +110,86 @@ func BenchmarkAuthVerify(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGuardCheck decides about requests, in random order if there are several
+// tokens, with a million revocations of others known.
+func BenchmarkGuardCheck(b *testing.B) {
+	for _, bench := range []struct {
+		name    string
+		tokens  int
+		revoked int
+		rules   []core.Rule
+		doubt   bool // another user is in doubt, so that every token is looked up
+		spoil   func(string) string
+	}{
+		{name: "known", tokens: 1},
+		{name: "known, scope and freshness", tokens: 1, rules: []core.Rule{core.Scope("orders:read"), core.Fresh(time.Hour)}},
+		{name: "10,000 known", tokens: 10_000},
+		{name: "10,000 known, 1,000,000 revoked", tokens: 10_000, revoked: 1_000_000},
+		{name: "known, looked up", tokens: 1, doubt: true},
+		{name: "known, looked up, 1,000,000 revoked", tokens: 1, revoked: 1_000_000, doubt: true},
+		{name: "strict", tokens: 1, rules: []core.Rule{core.Strict()}},
+		{name: "forged", tokens: 1, spoil: func(t string) string { return t[:len(t)-4] + "AAAA" }},
+		{name: "none", tokens: 1, spoil: func(string) string { return "" }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			h := newBench(b, func(c *core.Config) { c.MaxRevocations = 2_000_000 })
+			requests := make([]core.Request, bench.tokens)
+			for _, i := range rand.Perm(bench.tokens) {
+				token := h.signIn(fmt.Sprint("user-", i)).AccessToken
+				if bench.spoil != nil {
+					token = bench.spoil(token)
+				}
+				header := "Bearer " + token
+				requests[i] = benchRequest{&header}
+			}
+			events := make([]core.Revocation, bench.revoked)
+			for i := range events {
+				events[i] = core.Revocation{MinSerial: core.AllSerials, Until: h.clock.Add(time.Hour)}
+				binary.LittleEndian.PutUint64(events[i].Session[:], rand.Uint64())
+			}
+			h.TakeIn(events)
+			h.ReadFeed(context.Background())
+			guard := h.Guard(bench.rules...)
+			if bench.doubt {
+				if _, err := h.RevokeAll(context.Background(), "another", core.ReasonRevoked); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for _, r := range requests {
+				if d := guard.Check(r); (d.Refusal == nil) != (bench.spoil == nil) {
+					b.Fatal(d)
+				}
+				h.DropUses() // nobody writes them
+			}
+			runtime.GC()
+			i := 0
+			for b.Loop() {
+				guard.Check(requests[i])
+				if i++; i == len(requests) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
+// benchRequest is a request with an Authorization header.
+type benchRequest struct{ authorization *string }
+
+func (benchRequest) Context() context.Context { return context.Background() }
+func (benchRequest) Method() string           { return "GET" }
+func (benchRequest) Host() string             { return "example.com" }
+func (r benchRequest) Header(name string) string {
+	if name == "Authorization" {
+		return *r.authorization
+	}
+	return ""
+}
+func (benchRequest) Cookies(string) []string    { return nil }
+func (benchRequest) Param(string) string        { return "" }
+func (benchRequest) Peer() netip.Addr           { return netip.Addr{} }
+func (benchRequest) Body(int64) ([]byte, error) { return nil, nil }
 
 // BenchmarkAuthSessions lists five sessions.
 func BenchmarkAuthSessions(b *testing.B) {

@@ -129,7 +129,7 @@ type Config struct {
 	// another process is enforced here. 0: 2 seconds.
 	MaxStaleness time.Duration
 	// MaxRevocations is how many revocations are held in memory. With more,
-	// the store is asked at every request. 0: 1,000,000.
+	// the store is asked for each token, once in MaxStaleness. 0: 1,000,000.
 	MaxRevocations int
 
 	// TokenCacheBytes is about how much memory verified access tokens may take,

@@ -25,5 +25,8 @@ func (a *Auth) DropUses() {
 
 // VerifyAlone is Verify, with a load of its own: it waits for no other caller.
 func (a *Auth) VerifyAlone(ctx context.Context, token string) (*Principal, error) {
-	return a.admit(ctx, token, true)
+	return a.admit(ctx, token, a.now(), true)
 }
+
+// TakeIn has the feed take revocations in, as if it had read them.
+func (a *Auth) TakeIn(events []Revocation) { a.feed.enforce(events, a.now()) }

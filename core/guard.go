@@ -10,6 +10,7 @@ import (
 type Guard struct {
 	auth     *Auth
 	optional bool
+	strict   bool
 	rules    demands
 }
 
@@ -22,13 +23,18 @@ type Decision struct {
 
 // Guard returns a guard that refuses requests without an access token, and those
 // that break one of the rules: the first that they break is answered.
-func (a *Auth) Guard(rules ...Rule) *Guard { return &Guard{auth: a, rules: slices.Clone(rules)} }
+func (a *Auth) Guard(rules ...Rule) *Guard {
+	d := demands(slices.Clone(rules))
+	return &Guard{auth: a, strict: d.has(strict), rules: d}
+}
 
 // OptionalGuard returns a guard that lets requests without an access token in,
 // as nobody. A bad token is refused all the same, and whoever has a good one has
 // to keep the rules.
 func (a *Auth) OptionalGuard(rules ...Rule) *Guard {
-	return &Guard{auth: a, optional: true, rules: slices.Clone(rules)}
+	g := a.Guard(rules...)
+	g.optional = true
+	return g
 }
 
 // Check decides about one request.
@@ -40,13 +46,14 @@ func (g *Guard) Check(r Request) Decision {
 	if token == "" && err == nil && g.optional {
 		return Decision{}
 	}
+	now := g.auth.now()
 	var p *Principal
 	if err == nil {
-		p, err = g.auth.admit(r.Context(), token, g.rules.has(strict))
+		p, err = g.auth.admit(r.Context(), token, now, g.strict)
 	}
 	var broken *Rule
-	if err == nil && len(g.rules) > 0 {
-		broken, err = g.rules.meet(r.Context(), p, g.auth.now())
+	if err == nil {
+		broken, err = g.rules.meet(r.Context(), p, now)
 	}
 	if err != nil {
 		refusal := g.auth.refuse(r, err)

@@ -57,12 +57,9 @@ func (u *uses) of(session ID) *usage {
 
 // note queues a sign of life unless it says nothing new. It never waits.
 func (u *uses) note(g *usage, userID string, s use) {
-	if g.says(s, u.touch) {
-		return
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if g.says(s, u.touch) {
+	if g.says(s.serial, s.gen, s.at, u.touch) {
 		return
 	}
 	select {
@@ -76,8 +73,8 @@ func (u *uses) note(g *usage, userID string, s use) {
 }
 
 // says reports whether a sign of life adds nothing to what was noted.
-func (g *usage) says(s use, touch time.Duration) bool {
-	return s.serial <= g.serial.Load() && s.gen <= g.gen.Load() && s.at.UnixMilli()-g.touched.Load() < touch.Milliseconds()
+func (g *usage) says(serial, gen uint64, at time.Time, touch time.Duration) bool {
+	return serial <= g.serial.Load() && gen <= g.gen.Load() && at.UnixMilli()-g.touched.Load() < touch.Milliseconds()
 }
 
 // recorded notes when a session's activity was last recorded, in this process

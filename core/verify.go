@@ -45,12 +45,11 @@ func ClaimsOf[T any](p *Principal) (T, error) {
 // Errors: ErrTokenMissing, ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked,
 // ErrStoreUnavailable.
 func (a *Auth) Verify(ctx context.Context, token string) (*Principal, error) {
-	return a.admit(ctx, token, false)
+	return a.admit(ctx, token, a.now(), false)
 }
 
 // admit is Verify; strict: it asks the store whatever the feed says.
-func (a *Auth) admit(ctx context.Context, token string, strict bool) (*Principal, error) {
-	now := a.now()
+func (a *Auth) admit(ctx context.Context, token string, now time.Time, strict bool) (*Principal, error) {
 	k := a.cache.get(token)
 	before := k != nil && k.timely(now)
 	if !before {
@@ -71,10 +70,12 @@ func (a *Auth) admit(ctx context.Context, token string, strict bool) (*Principal
 		}
 	}
 	if !before {
-		k.usage = a.uses.of(k.session)
+		if !k.foreign() {
+			k.usage = a.uses.of(k.session)
+		}
 		a.cache.put(token, k)
 	}
-	if !k.foreign() {
+	if !k.foreign() && !k.usage.says(k.serial, 0, now, a.uses.touch) {
 		a.uses.note(k.usage, k.userID(), use{session: k.session, serial: k.serial, at: ledgerTime(now)})
 	}
 	return k.principal, nil
