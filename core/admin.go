@@ -3,7 +3,6 @@ package core
 import (
 	"fmt"
 	"net/http"
-	"time"
 )
 
 // AdminRoutes returns the admin group: what an administrator does with the
@@ -12,7 +11,7 @@ import (
 // ([Scope], [Role], [Allow]): else nobody does.
 func (a *Auth) AdminRoutes(rules ...Rule) []Route {
 	guard := a.Guard(rules...)
-	if !guard.rules.has(identity) {
+	if !guard.rules.has(ruleIdentity) {
 		guard = a.Guard(Rule{})
 	}
 	behind := func(serve func(Request, *Principal) (Response, error)) func(Request) Response {
@@ -139,69 +138,4 @@ func (a *Auth) serveOnline(r Request, p *Principal) (Response, error) {
 		return Response{}, err
 	}
 	return reply(http.StatusOK, shapeOnline(online, p.SessionID)), nil
-}
-
-type tokenShape struct {
-	SessionID       string    `json:"session_id"`
-	AccessTokenHash string    `json:"access_token_hash"`
-	ClientType      string    `json:"client_type"`
-	DeviceID        string    `json:"device_id"`
-	DeviceName      string    `json:"device_name"`
-	IssuedAt        time.Time `json:"issued_at"`
-	ExpiresAt       time.Time `json:"expires_at"`
-	IsExpired       bool      `json:"is_expired"`
-	LastSeenAt      time.Time `json:"last_seen_at"`
-}
-
-type tokensShape struct {
-	UserID string       `json:"user_id"`
-	Count  int          `json:"count"`
-	Tokens []tokenShape `json:"tokens"`
-}
-
-func shapeTokens(user string, tokens []TokenInfo) tokensShape {
-	out := tokensShape{user, len(tokens), make([]tokenShape, len(tokens))}
-	for i, t := range tokens {
-		out.Tokens[i] = tokenShape{
-			SessionID:       t.SessionID.String(),
-			AccessTokenHash: t.AccessTokenHash,
-			ClientType:      t.ClientType,
-			DeviceID:        t.DeviceID,
-			DeviceName:      t.DeviceName,
-			IssuedAt:        t.IssuedAt,
-			ExpiresAt:       t.ExpiresAt,
-			IsExpired:       t.Expired,
-			LastSeenAt:      t.LastSeenAt,
-		}
-	}
-	return out
-}
-
-type countShape struct {
-	UserID     string `json:"user_id"`
-	TokenCount int    `json:"token_count"`
-}
-
-type lookupShape struct {
-	UserID  string       `json:"user_id"`
-	Session sessionShape `json:"session"`
-}
-
-type presenceShape struct {
-	UserID       string         `json:"user_id"`
-	TokenCount   int            `json:"token_count"`
-	LastActiveAt time.Time      `json:"last_active_at"`
-	Sessions     []sessionShape `json:"sessions"`
-}
-
-type onlineShape struct {
-	Users []presenceShape `json:"users"`
-}
-
-func shapeOnline(online []Presence, current ID) onlineShape {
-	out := onlineShape{make([]presenceShape, len(online))}
-	for i, p := range online {
-		out.Users[i] = presenceShape{p.UserID, len(p.Sessions), p.LastActiveAt, shapeSessions(p.Sessions, current)}
-	}
-	return out
 }

@@ -21,17 +21,17 @@ type Rule struct {
 type ruleKind int
 
 const (
-	nobody   ruleKind = iota
-	identity          // says who may come in
-	recency           // says since when
-	strict            // says how surely
+	ruleNobody   ruleKind = iota
+	ruleIdentity          // says who may come in
+	ruleRecency           // says since when
+	ruleStrict            // says how surely
 )
 
 // Scope demands that the token has all of these scopes (RFC 6750 section 3.1).
 // Without any it lets nobody in. Who is refused gets 403 FORBIDDEN.
 func Scope(scopes ...string) Rule {
 	return Rule{
-		kind: identity,
+		kind: ruleIdentity,
 		holds: func(_ context.Context, p *Principal, _ time.Time) error {
 			for _, s := range scopes {
 				if !slices.Contains(p.Scopes, s) {
@@ -50,7 +50,7 @@ func Scope(scopes ...string) Rule {
 // Role demands that the token has one of these roles. Without any it lets nobody
 // in. Who is refused gets 403 FORBIDDEN.
 func Role(roles ...string) Rule {
-	return Rule{kind: identity, holds: func(_ context.Context, p *Principal, _ time.Time) error {
+	return Rule{kind: ruleIdentity, holds: func(_ context.Context, p *Principal, _ time.Time) error {
 		for _, r := range roles {
 			if slices.Contains(p.Roles, r) {
 				return nil
@@ -64,7 +64,7 @@ func Role(roles ...string) Rule {
 // an error with 500 and never as a refusal. It is called on the request's path
 // by many goroutines.
 func Allow(may func(ctx context.Context, p *Principal) (bool, error)) Rule {
-	return Rule{kind: identity, holds: func(ctx context.Context, p *Principal, _ time.Time) error {
+	return Rule{kind: ruleIdentity, holds: func(ctx context.Context, p *Principal, _ time.Time) error {
 		ok, err := may(ctx, p)
 		switch {
 		case err != nil:
@@ -81,7 +81,7 @@ func Allow(may func(ctx context.Context, p *Principal) (bool, error)) Rule {
 // (RFC 9470); a refresh does not help.
 func Fresh(limit time.Duration) Rule {
 	return Rule{
-		kind: recency,
+		kind: ruleRecency,
 		holds: func(_ context.Context, p *Principal, now time.Time) error {
 			if p.AuthTime.IsZero() || now.Sub(p.AuthTime) > limit {
 				return ErrFreshSignInRequired
@@ -95,7 +95,7 @@ func Fresh(limit time.Duration) Rule {
 // Strict demands that the store is asked, whatever this process knows: no
 // revocation that was acknowledged anywhere before the request came is missed.
 // It costs one call on the store. Without the store nobody comes in: 503.
-func Strict() Rule { return Rule{kind: strict} }
+func Strict() Rule { return Rule{kind: ruleStrict} }
 
 // demands are the rules of a guard.
 type demands []Rule
@@ -104,7 +104,7 @@ type demands []Rule
 func (d demands) meet(ctx context.Context, p *Principal, now time.Time) (*Rule, error) {
 	for i := range d {
 		r := &d[i]
-		if r.kind == strict {
+		if r.kind == ruleStrict {
 			continue
 		}
 		if r.holds == nil {

@@ -25,7 +25,7 @@ type Decision struct {
 // that break one of the rules: the first that they break is answered.
 func (a *Auth) Guard(rules ...Rule) *Guard {
 	d := demands(slices.Clone(rules))
-	return &Guard{auth: a, strict: d.has(strict), rules: d}
+	return &Guard{auth: a, strict: d.has(ruleStrict), rules: d}
 }
 
 // OptionalGuard returns a guard that lets requests without an access token in,

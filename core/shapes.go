@@ -112,3 +112,68 @@ type revokedShape struct {
 	Message string `json:"message"`
 	Revoked int    `json:"revoked"`
 }
+
+type tokenShape struct {
+	SessionID       string    `json:"session_id"`
+	AccessTokenHash string    `json:"access_token_hash"`
+	ClientType      string    `json:"client_type"`
+	DeviceID        string    `json:"device_id"`
+	DeviceName      string    `json:"device_name"`
+	IssuedAt        time.Time `json:"issued_at"`
+	ExpiresAt       time.Time `json:"expires_at"`
+	IsExpired       bool      `json:"is_expired"`
+	LastSeenAt      time.Time `json:"last_seen_at"`
+}
+
+type tokensShape struct {
+	UserID string       `json:"user_id"`
+	Count  int          `json:"count"`
+	Tokens []tokenShape `json:"tokens"`
+}
+
+func shapeTokens(user string, tokens []TokenInfo) tokensShape {
+	out := tokensShape{user, len(tokens), make([]tokenShape, len(tokens))}
+	for i, t := range tokens {
+		out.Tokens[i] = tokenShape{
+			SessionID:       t.SessionID.String(),
+			AccessTokenHash: t.AccessTokenHash,
+			ClientType:      t.ClientType,
+			DeviceID:        t.DeviceID,
+			DeviceName:      t.DeviceName,
+			IssuedAt:        t.IssuedAt,
+			ExpiresAt:       t.ExpiresAt,
+			IsExpired:       t.Expired,
+			LastSeenAt:      t.LastSeenAt,
+		}
+	}
+	return out
+}
+
+type countShape struct {
+	UserID     string `json:"user_id"`
+	TokenCount int    `json:"token_count"`
+}
+
+type lookupShape struct {
+	UserID  string       `json:"user_id"`
+	Session sessionShape `json:"session"`
+}
+
+type presenceShape struct {
+	UserID       string         `json:"user_id"`
+	TokenCount   int            `json:"token_count"`
+	LastActiveAt time.Time      `json:"last_active_at"`
+	Sessions     []sessionShape `json:"sessions"`
+}
+
+type onlineShape struct {
+	Users []presenceShape `json:"users"`
+}
+
+func shapeOnline(online []Presence, current ID) onlineShape {
+	out := onlineShape{make([]presenceShape, len(online))}
+	for i, p := range online {
+		out.Users[i] = presenceShape{p.UserID, len(p.Sessions), p.LastActiveAt, shapeSessions(p.Sessions, current)}
+	}
+	return out
+}

@@ -105,9 +105,9 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 	}
 	for came := a.feed.moments.Load(); ; now = a.now() {
 		switch a.feed.look(k, now) {
-		case revoked:
+		case feedRevoked:
 			return ErrTokenRevoked
-		case vouched:
+		case feedVouched:
 			if !strict {
 				return nil
 			}
