@@ -161,6 +161,7 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
+	c.Keys, c.Secrets, c.Foreign.Keys = nil, nil, nil // nobody prints them by printing an Auth
 	s.config = c
 	s.policy = policy{
 		accessTTL:    c.AccessTTL,
