@@ -18,7 +18,6 @@ import (
 type Auth struct {
 	settings
 	access  accessVerifier
-	foreign *foreignVerifier // nil: there are none
 	cache   tokenCache
 	feed    *feed
 	glances singleflight.Group // loads of guards, by user
@@ -54,7 +53,6 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 		now:      now,
 		stop:     func() {},
 	}
-	a.foreign = s.foreign
 	a.cache = newTokenCache(s.config.TokenCacheBytes)
 	a.feed = newFeed(s.config.MaxRevocations, s.config.MaxStaleness)
 	a.uses = newUses(s.policy.touch)

@@ -3,6 +3,7 @@ package core_test
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,6 +95,15 @@ func TestConfigBounds(t *testing.T) {
 		{"nor this", func(c *core.Config) { c.Grace = time.Second + time.Nanosecond }, false},
 		{"a host cookie", func(c *core.Config) { c.Cookie.Name = "__Host-r" }, true},
 		{"under a prefix", func(c *core.Config) { c.Cookie.Name, c.Prefix = "__Host-r", "/auth" }, false},
+		{"an access cookie", func(c *core.Config) { c.AccessCookie = "access" }, true},
+		{"with no name of a cookie", func(c *core.Config) { c.AccessCookie = "a b" }, false},
+		{"with the refresh cookie's", func(c *core.Config) { c.AccessCookie = "__Secure-refresh_token" }, false},
+		{"with the device cookie's", func(c *core.Config) { c.AccessCookie = "__Secure-device" }, false},
+		{"no token cache", func(c *core.Config) { c.TokenCacheBytes = -1 }, true},
+		{"a proxy", func(c *core.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }, true},
+		{"everybody a proxy", func(c *core.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")} }, false},
+		{"Forwarded", func(c *core.Config) { c.ForwardedHeader = "Forwarded" }, true},
+		{"another header", func(c *core.Config) { c.ForwardedHeader = "X-Real-IP" }, false},
 		{"the device cookie's name", func(c *core.Config) { c.Cookie.Name = "__Secure-device" }, false},
 	} {
 		config := core.Config{Store: memstore.New(), Keys: []core.Key{{Secret: testSecret("key")}}}

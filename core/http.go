@@ -109,8 +109,8 @@ func (a *Auth) sameSite(r Request) error {
 // clientOf returns what a request says of its client.
 func (a *Auth) clientOf(r Request) Client {
 	c := Client{UserAgent: r.Header("User-Agent")}
-	if peer := r.Peer(); peer.IsValid() {
-		c.IP = peer.Unmap().WithZone("").String()
+	if ip := a.proxies.client(r.Peer(), r.Header); ip.IsValid() {
+		c.IP = ip.String()
 	}
 	return c
 }

@@ -21,7 +21,8 @@ type settings struct {
 	ring    *keyRing
 	secret  *secretRing
 	cross   *http.CrossOriginProtection
-	foreign *foreignVerifier
+	foreign *foreignVerifier // nil: there are none
+	proxies proxies
 }
 
 // settle fills in the defaults and reports every mistake at once.
@@ -128,9 +129,6 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if c.ForwardedHeader == "" {
 		c.ForwardedHeader = "X-Forwarded-For"
 	}
-	if c.ForwardedHeader != "X-Forwarded-For" && c.ForwardedHeader != "Forwarded" {
-		mistake("ForwardedHeader: %q is neither X-Forwarded-For nor Forwarded", c.ForwardedHeader)
-	}
 	if c.TokenMember == "" {
 		c.TokenMember = "access_token"
 	}
@@ -149,6 +147,9 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		}
 	}
 	var err error
+	if s.proxies, err = newProxies(c.TrustedProxies, c.ForwardedHeader); err != nil {
+		wrong = append(wrong, err)
+	}
 	if s.foreign, err = c.settleForeign(); err != nil {
 		wrong = append(wrong, err)
 	}
