@@ -77,7 +77,10 @@ func (a *Auth) presented(r Request) (string, error) {
 	case len(tokens) > 1:
 		return "", ErrTokenInvalid.saying("the request presents different access tokens")
 	}
-	return tokens[0], a.sameSite(r)
+	if err := a.sameSite(r); err != nil {
+		return "", err
+	}
+	return tokens[0], nil
 }
 
 // bearer returns the access token in the Authorization header (RFC 6750 section

@@ -112,12 +112,13 @@ func (a *Auth) serveLogout(r Request) (Response, error) {
 	if err := decodeBody(r, &body); err != nil {
 		return Response{}, err
 	}
-	// What a token is follows from where it came.
-	access, err := a.presented(r)
-	if err != nil {
-		return Response{}, err
+	// What a token is follows from where it came. What can't be told apart is
+	// bad, beside which a good one still ends its session.
+	access, bad := a.presented(r)
+	opened, wrong := openAll(a.openAccess, []string{access})
+	if bad == nil {
+		bad = wrong
 	}
-	opened, bad := openAll(a.openAccess, []string{access})
 	more, worse := openAll(a.openRefresh, append(r.Cookies(a.config.Cookie.Name), body.RefreshToken))
 	opened = append(opened, more...)
 	if opened == nil {
