@@ -33,7 +33,9 @@ type Request interface {
 }
 
 // Response is an answer, to be written as it is: each value of a header on a
-// line of its own.
+// line of its own. A header takes the place of one of that name which the app
+// has set before, except for Set-Cookie, which is added. It is not to be changed:
+// one may answer many requests at once.
 type Response struct {
 	Status int
 	Header http.Header
