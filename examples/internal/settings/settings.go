@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
-	"net"
+	"io"
 	"net/http"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,15 +16,16 @@ import (
 // Settings are what an example server is told.
 type Settings struct {
 	Addr      string      // where it listens
+	Local     bool        // only this machine reaches it, and no proxy stands in front
 	RandomKey bool        // SECRET_KEY was not set: the key is made up
 	Auth      core.Config // keys, lifetimes, cookies and limits; the rest is the app's
 }
 
 // Read reads the environment. A setting that is empty counts as not set. The
-// error has one line for each setting that is wrong, and names it.
+// error has one line for each mistake, which names the setting.
 func Read(getenv func(string) string) (Settings, error) {
 	env := reader{getenv: getenv}
-	for _, name := range []string{"REDIS_URL", "DATABASE_URL", "TRUSTED_PROXIES", "FORWARDED_HEADER"} {
+	for _, name := range unsupported {
 		if getenv(name) != "" {
 			env.wrong(name, "this version does not support it yet")
 		}
@@ -48,12 +46,15 @@ func Read(getenv func(string) string) (Settings, error) {
 		MaxSessions:        env.number("MAX_SESSIONS", 1, 256),
 		SessionLimitPolicy: choice(&env, "SESSION_LIMIT_POLICY", limitPolicies),
 		TrustedOrigins:     env.list("TRUSTED_ORIGINS"),
+		TrustedProxies:     env.prefixes("TRUSTED_PROXIES"),
+		ForwardedHeader:    env.header("FORWARDED_HEADER", "X-Forwarded-For", "Forwarded"),
 		Cookie: core.Cookie{
 			Name:     getenv("REFRESH_TOKEN_COOKIE_NAME"),
 			SameSite: choice(&env, "REFRESH_TOKEN_COOKIE_SAMESITE", sameSites),
 			Insecure: !env.boolean("REFRESH_TOKEN_COOKIE_SECURE", !loopback(s.Addr)),
 		},
 	}
+	s.Local = loopback(s.Addr) && s.Auth.TrustedProxies == nil
 	if s.Auth.Grace == 0 && getenv("REFRESH_GRACE") != "" {
 		s.Auth.Grace = core.NoGrace
 	}
@@ -75,36 +76,57 @@ var (
 	sameSites       = []word[http.SameSite]{{"lax", http.SameSiteLaxMode}, {"strict", http.SameSiteStrictMode}, {"none", http.SameSiteNoneMode}}
 )
 
-// fields are the settings by the fields of core.Config that they become.
-var fields = []struct{ field, name string }{
-	{"Keys", "SECRET_KEY"},
-	{"Secrets", "SECRET_KEY"},
-	{"AccessTTL", "ACCESS_TOKEN_LIFETIME"},
-	{"RefreshTTL", "REFRESH_TOKEN_LIFETIME"},
-	{"SessionTTL", "SESSION_LIFETIME"},
-	{"IdleTimeout", "IDLE_TIMEOUT"},
-	{"TouchInterval", "TOUCH_INTERVAL"},
-	{"Grace", "REFRESH_GRACE"},
-	{"RefreshPolicy", "REFRESH_POLICY"},
-	{"MaxSessions", "MAX_SESSIONS"},
-	{"SessionLimitPolicy", "SESSION_LIMIT_POLICY"},
-	{"TrustedOrigins", "TRUSTED_ORIGINS"},
-	{"Cookie.Name", "REFRESH_TOKEN_COOKIE_NAME"},
-	{"Cookie.SameSite", "REFRESH_TOKEN_COOKIE_SAMESITE"},
+// table has every setting that there is, what it may be, and the fields of
+// core.Config that it becomes, if core.New may refuse them.
+var table = []struct {
+	name, what string
+	fields     []string
+}{
+	{"ADDR", "where to listen; 127.0.0.1:8080 if not set", nil},
+	{"SECRET_KEY", "at least 32 random bytes; if not set, made up for one run", []string{"Keys", "Secrets"}},
+	{"ACCESS_TOKEN_LIFETIME", "seconds, or a duration such as 15m", []string{"AccessTTL"}},
+	{"REFRESH_TOKEN_LIFETIME", "likewise", []string{"RefreshTTL"}},
+	{"SESSION_LIFETIME", "likewise", []string{"SessionTTL"}},
+	{"IDLE_TIMEOUT", "likewise", []string{"IdleTimeout"}},
+	{"TOUCH_INTERVAL", "likewise", []string{"TouchInterval"}},
+	{"REFRESH_GRACE", "likewise, at most 5m; 0 is strict single use", []string{"Grace"}},
+	{"REFRESH_POLICY", "rotate or sliding", []string{"RefreshPolicy"}},
+	{"REFRESH_TOKEN_COOKIE_NAME", "used as given", []string{"Cookie.Name"}},
+	{"REFRESH_TOKEN_COOKIE_SECURE", "true or false; if not set, false on loopback", nil},
+	{"REFRESH_TOKEN_COOKIE_SAMESITE", "lax, strict or none", []string{"Cookie.SameSite"}},
+	{"MAX_SESSIONS", "1 to 256", []string{"MaxSessions"}},
+	{"SESSION_LIMIT_POLICY", "evict-oldest, evict-idle or refuse", []string{"SessionLimitPolicy"}},
+	{"TRUSTED_ORIGINS", "such as https://app.example.com, comma-separated", []string{"TrustedOrigins"}},
+	{"TRUSTED_PROXIES", "addresses or CIDRs, comma-separated", []string{"TrustedProxies"}},
+	{"FORWARDED_HEADER", "X-Forwarded-For or Forwarded", []string{"ForwardedHeader"}},
+	{"LOGIN_LIMIT", "off; this version has no other", nil},
+}
+
+// unsupported are settings of later versions.
+var unsupported = []string{"REDIS_URL", "DATABASE_URL"}
+
+// Usage writes what the settings are, one a line.
+func Usage(w io.Writer) {
+	for _, t := range table {
+		fmt.Fprintf(w, "  %-30s %s\n", t.name, t.what)
+	}
 }
 
 // Explain returns an error of core.New in the words of the environment: one
-// line for each setting that is wrong.
+// line for each mistake.
 func Explain(err error) error {
 	var env reader
-	told := make(map[string]bool)
+	told := make(map[string]string) // what a field said of a setting, another repeats
 	for line := range strings.Lines(err.Error()) {
-		for _, f := range fields {
-			what, ok := strings.CutPrefix(line, "sallyport: Config."+f.field)
-			if ok && !told[f.name] {
-				told[f.name] = true
+		for _, t := range table {
+			for _, field := range t.fields {
+				what, ok := strings.CutPrefix(line, "sallyport: Config."+field)
+				if !ok || told[t.name] != "" && told[t.name] != field {
+					continue
+				}
+				told[t.name] = field
 				_, what, _ = strings.Cut(what, ": ") // after an index and a key's id
-				env.wrong(f.name, strings.TrimSpace(what))
+				env.wrong(t.name, "%s", strings.TrimSpace(what))
 			}
 		}
 	}
@@ -112,122 +134,4 @@ func Explain(err error) error {
 		return err
 	}
 	return errors.Join(env.errs...)
-}
-
-// reader reads single settings and gathers what is wrong.
-type reader struct {
-	getenv func(string) string
-	errs   []error
-}
-
-func (r *reader) wrong(name, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf(name+": "+format, args...))
-}
-
-// duration reads seconds or a Go duration.
-func (r *reader) duration(name string, least time.Duration) time.Duration {
-	text := r.getenv(name)
-	if text == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if seconds, notWhole := strconv.ParseInt(text, 10, 64); notWhole == nil {
-		d, err = time.Duration(seconds)*time.Second, nil
-		if seconds > math.MaxInt64/int64(time.Second) || seconds < 0 {
-			err = strconv.ErrRange
-		}
-	}
-	switch {
-	case err != nil:
-		r.wrong(name, `%q is no number of seconds and no duration such as "15m"`, text)
-	case d < least:
-		r.wrong(name, "%v is less than %v", d, least)
-	}
-	return d
-}
-
-func (r *reader) number(name string, least, most int) int {
-	text := r.getenv(name)
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		r.wrong(name, "%q is no number from %d to %d", text, least, most)
-	}
-	return n
-}
-
-func (r *reader) boolean(name string, standard bool) bool {
-	text := r.getenv(name)
-	if text == "" {
-		return standard
-	}
-	b, err := strconv.ParseBool(text)
-	if err != nil {
-		r.wrong(name, "%q is neither true nor false", text)
-	}
-	return b
-}
-
-// list reads values with commas between them.
-func (r *reader) list(name string) []string {
-	text := r.getenv(name)
-	if text == "" {
-		return nil
-	}
-	values := strings.Split(text, ",")
-	for i, v := range values {
-		if values[i] = strings.TrimSpace(v); values[i] == "" {
-			r.wrong(name, "%q has an empty value in it", text)
-		}
-	}
-	return values
-}
-
-// addr reads an address to listen on.
-func (r *reader) addr(name, standard string) string {
-	text := r.getenv(name)
-	if text == "" {
-		return standard
-	}
-	_, port, err := net.SplitHostPort(text)
-	if n, notNumber := strconv.Atoi(port); err != nil || notNumber != nil || n < 0 || n > math.MaxUint16 {
-		r.wrong(name, "%q is no address such as 127.0.0.1:8080", text)
-	}
-	return text
-}
-
-// loopback reports whether only this machine reaches an address.
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// word is what a setting may be, and what it means.
-type word[T any] struct {
-	text  string
-	means T
-}
-
-// choice reads one of several words. Not set: the zero T, which is the default.
-func choice[T any](r *reader, name string, words []word[T]) T {
-	var standard T
-	text := r.getenv(name)
-	if text == "" {
-		return standard
-	}
-	var may []string
-	for _, w := range words {
-		if w.text == text {
-			return w.means
-		}
-		may = append(may, w.text)
-	}
-	r.wrong(name, "%q is none of: %s", text, strings.Join(may, ", "))
-	return standard
 }

@@ -3,7 +3,9 @@ package settings_test
 import (
 	"bytes"
 	"crypto/rand"
+	"maps"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -39,6 +41,7 @@ func TestRead(t *testing.T) {
 		"REFRESH_TOKEN_COOKIE_NAME": "__Secure-r", "REFRESH_TOKEN_COOKIE_SECURE": "true", "REFRESH_TOKEN_COOKIE_SAMESITE": "none",
 		"MAX_SESSIONS": "256", "SESSION_LIMIT_POLICY": "evict-idle", "LOGIN_LIMIT": "off",
 		"TRUSTED_ORIGINS": "https://app.example.com, https://example.org:8443",
+		"TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,2001:db8::/32, ::1", "FORWARDED_HEADER": "forwarded",
 	}
 	want := settings.Settings{
 		Addr: ":9090",
@@ -49,6 +52,10 @@ func TestRead(t *testing.T) {
 			Cookie:      core.Cookie{Name: "__Secure-r", SameSite: http.SameSiteNoneMode},
 			MaxSessions: 256, SessionLimitPolicy: core.EvictIdle,
 			TrustedOrigins: []string{"https://app.example.com", "https://example.org:8443"},
+			TrustedProxies: []netip.Prefix{
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::1/128"),
+			},
+			ForwardedHeader: "Forwarded",
 		},
 	}
 	got, err := read(all)
@@ -63,14 +70,14 @@ func TestRead(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	for _, env := range []map[string]string{
 		nil,
-		{"ADDR": "", "SECRET_KEY": "", "REFRESH_GRACE": "", "MAX_SESSIONS": "", "LOGIN_LIMIT": "", "REDIS_URL": "", "TRUSTED_ORIGINS": ""},
+		{"ADDR": "", "SECRET_KEY": "", "REFRESH_GRACE": "", "MAX_SESSIONS": "", "LOGIN_LIMIT": "", "REDIS_URL": "", "TRUSTED_ORIGINS": "", "TRUSTED_PROXIES": "", "FORWARDED_HEADER": ""},
 	} {
 		s, err := read(env)
 		if err != nil {
 			t.Fatalf("%v: %v", env, err)
 		}
-		if s.Addr != "127.0.0.1:8080" || !s.RandomKey || !s.Auth.Cookie.Insecure {
-			t.Errorf("%v: got address %q, random key %v, insecure cookie %v", env, s.Addr, s.RandomKey, s.Auth.Cookie.Insecure)
+		if s.Addr != "127.0.0.1:8080" || !s.RandomKey || !s.Local || !s.Auth.Cookie.Insecure {
+			t.Errorf("%v: got address %q, random key %v, local %v, insecure cookie %v", env, s.Addr, s.RandomKey, s.Local, s.Auth.Cookie.Insecure)
 		}
 		again, err := read(env)
 		if err != nil || bytes.Equal(again.Auth.Keys[0].Secret, s.Auth.Keys[0].Secret) {
@@ -107,6 +114,11 @@ func TestValues(t *testing.T) {
 		{"secure elsewhere", "ADDR", "192.0.2.1:80", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
 		{"secure when told", "REFRESH_TOKEN_COOKIE_SECURE", "true", func(s settings.Settings) any { return s.Auth.Cookie.Insecure }, false},
 		{"one session", "MAX_SESSIONS", "1", func(s settings.Settings) any { return s.Auth.MaxSessions }, 1},
+		{"loopback is local", "ADDR", "127.0.0.2:80", func(s settings.Settings) any { return s.Local }, true},
+		{"elsewhere is not local", "ADDR", ":80", func(s settings.Settings) any { return s.Local }, false},
+		{"behind a proxy is not local", "TRUSTED_PROXIES", "127.0.0.1", func(s settings.Settings) any { return s.Local }, false},
+		{"the default by name", "FORWARDED_HEADER", "x-forwarded-for", func(s settings.Settings) any { return s.Auth.ForwardedHeader }, "X-Forwarded-For"},
+		{"headers in any case", "FORWARDED_HEADER", "FORWARDED", func(s settings.Settings) any { return s.Auth.ForwardedHeader }, "Forwarded"},
 		{"off is always accepted", "LOGIN_LIMIT", "off", func(settings.Settings) any { return nil }, nil},
 	} {
 		s, err := read(map[string]string{tt.name: tt.value})
@@ -157,6 +169,7 @@ func TestWrong(t *testing.T) {
 		{name: "REFRESH_GRACE", value: "301"},
 		{name: "REFRESH_GRACE", value: "60", with: "ACCESS_TOKEN_LIFETIME=60"},
 		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "a cookie"},
+		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "100 %s"},
 		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "device"},
 		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "two\nlines"},
 		{name: "REFRESH_TOKEN_COOKIE_NAME", value: "__Secure-refresh"},
@@ -171,11 +184,18 @@ func TestWrong(t *testing.T) {
 		{name: "TRUSTED_ORIGINS", value: "app.example.com"},
 		{name: "TRUSTED_ORIGINS", value: "https://app.example.com/path"},
 		{name: "TRUSTED_ORIGINS", value: "https://app.example.com,"},
+		{name: "TRUSTED_PROXIES", value: "proxy.local"},
+		{name: "TRUSTED_PROXIES", value: "10.0.0.0/33"},
+		{name: "TRUSTED_PROXIES", value: "10.0.0.0/8,"},
+		{name: "TRUSTED_PROXIES", value: "127.0.0.1:8080"},
+		{name: "TRUSTED_PROXIES", value: "fe80::1%eth0"},
+		{name: "TRUSTED_PROXIES", value: "0.0.0.0/0"},
+		{name: "TRUSTED_PROXIES", value: "10.0.0.0/8, ::/0"},
+		{name: "FORWARDED_HEADER", value: "X-Real-IP"},
+		{name: "FORWARDED_HEADER", value: "X-Forwarded-For, Forwarded"},
 
 		{name: "REDIS_URL", value: "redis://127.0.0.1:6379"},
 		{name: "DATABASE_URL", value: "sqlite:///file"},
-		{name: "TRUSTED_PROXIES", value: "10.0.0.0/8"},
-		{name: "FORWARDED_HEADER", value: "Forwarded"},
 		{name: "LOGIN_LIMIT", value: "10"},
 		{name: "LOGIN_LIMIT", value: "0"},
 	} {
@@ -195,11 +215,59 @@ func TestWrong(t *testing.T) {
 			t.Errorf("%s=%q: got %q, want one line that begins with the name", tt.name, tt.value, err)
 		case tt.name == "SECRET_KEY" && strings.Contains(err.Error(), tt.value):
 			t.Errorf("the error shows the key: %v", err)
+		case strings.Contains(err.Error(), "%!"):
+			t.Errorf("%s=%q: got %q, a format", tt.name, tt.value, err)
 		}
 	}
+}
 
-	_, err := read(map[string]string{"ADDR": "x", "MAX_SESSIONS": "x", "REDIS_URL": "x"})
-	if err == nil || strings.Count(err.Error(), "\n") != 2 {
-		t.Errorf("three wrong settings: got %q, want a line each", err)
+// Each mistake has a line of its own, that says where and what.
+func TestMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		env  map[string]string
+		want []string // in a line each
+	}{
+		{map[string]string{"ADDR": "x", "MAX_SESSIONS": "y", "REDIS_URL": "z"}, []string{"REDIS_URL: ", `ADDR: "x"`, `MAX_SESSIONS: "y"`}},
+		{map[string]string{"TRUSTED_PROXIES": "a, 10.0.0.0/8, b/8"}, []string{`TRUSTED_PROXIES: "a"`, `TRUSTED_PROXIES: "b/8"`}},
+		{map[string]string{"TRUSTED_PROXIES": "0.0.0.0/0, 10.0.0.0/8, ::/0"}, []string{"TRUSTED_PROXIES: 0.0.0.0/0", "TRUSTED_PROXIES: ::/0"}},
+	} {
+		_, err := read(tt.env)
+		if err == nil {
+			t.Errorf("%v: no error", tt.env)
+			continue
+		}
+		lines := strings.Split(err.Error(), "\n")
+		same := len(lines) == len(tt.want)
+		for i := 0; same && i < len(lines); i++ {
+			same = strings.HasPrefix(lines[i], tt.want[i])
+		}
+		if !same {
+			t.Errorf("%v: got %q, want lines that begin with %q", tt.env, lines, tt.want)
+		}
+	}
+}
+
+// The usage tells every setting that is read, but for those that are not
+// supported.
+func TestUsage(t *testing.T) {
+	var usage strings.Builder
+	settings.Usage(&usage)
+	told := make(map[string]bool)
+	for line := range strings.Lines(usage.String()) {
+		told[strings.Fields(line)[0]] = true
+	}
+	asked := make(map[string]bool)
+	_, err := settings.Read(func(name string) string { asked[name] = true; return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"REDIS_URL", "DATABASE_URL"} {
+		if !asked[name] {
+			t.Errorf("%s is passed over", name)
+		}
+		delete(asked, name)
+	}
+	if !maps.Equal(told, asked) {
+		t.Errorf("the usage tells %v, and %v are read", told, asked)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package apptest
 
 import (
 	"bufio"
@@ -7,26 +7,16 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// What the README shows is what a person gets: its console block is typed in
-// again, and each answer compared with the one that stands below the command.
-// An ellipsis there stands for anything.
-func TestReadmeConsole(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, _ := strings.Cut(string(text), "```console\n")
-	block, _, ok := strings.Cut(block, "```")
-	if !ok {
-		t.Fatal("the README has no console block")
-	}
-	term := &terminal{t: t, url: start(t, nil).url}
+// Console types in what stands in a console block of a page, and compares each
+// answer with the one that stands below the command. An ellipsis there stands
+// for anything.
+func Console(t *testing.T, run Server, block string) {
+	term := &terminal{t: t, url: start(t, run, nil).url}
 	answer := ""
 	for line := range strings.Lines(block) {
 		line = strings.TrimSuffix(line, "\n")
@@ -35,7 +25,7 @@ func TestReadmeConsole(t *testing.T) {
 			continue
 		}
 		if want := pattern(line); !want.MatchString(answer) {
-			t.Errorf("answer:\n%s\nthe README:\n%s", answer, line)
+			t.Errorf("answer:\n%s\nthe page:\n%s", answer, line)
 		}
 		answer = ""
 	}
@@ -50,25 +40,32 @@ func pattern(line string) *regexp.Regexp {
 }
 
 // What the server says that there is to try works.
-func TestWelcome(t *testing.T) {
-	s := start(t, nil)
+func welcome(t *testing.T, run Server) {
+	s := start(t, run, nil)
 	for _, want := range []string{"alice / correct-horse", "bob / battery-staple", "root / tr0ub4dor-and-3", "SECRET_KEY is not set: a random one"} {
 		if !strings.Contains(s.welcome, want) {
 			t.Errorf("no %q in:\n%s", want, s.welcome)
 		}
 	}
 	term := &terminal{t: t, url: s.url}
-	_, try, _ := strings.Cut(s.welcome, "try:\n")
-	for line := range strings.Lines(try) {
-		if answer := term.run(strings.TrimSpace(line)); strings.Contains(answer, `"code"`) {
+	for line := range strings.Lines(s.welcome) {
+		line, typed := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "  ")
+		if !typed {
+			continue
+		}
+		code := ""
+		if strings.Contains(line, "# refused") {
+			code = `"code":"TOKEN_REVOKED"`
+		}
+		if answer := term.run(line); !strings.Contains(answer, code) || code == "" && strings.Contains(answer, `"code"`) {
 			t.Errorf("%s: %s", line, answer)
 		}
 	}
-	if term.asked != 5 {
+	if term.asked != 7 {
 		t.Errorf("%d requests in:\n%s", term.asked, s.welcome)
 	}
 
-	set := start(t, map[string]string{"SECRET_KEY": rand.Text() + rand.Text(), "REFRESH_TOKEN_COOKIE_SECURE": "true"})
+	set := start(t, run, map[string]string{"SECRET_KEY": rand.Text() + rand.Text(), "REFRESH_TOKEN_COOKIE_SECURE": "true"})
 	if strings.Contains(set.welcome, "SECRET_KEY") || !strings.Contains(set.welcome, "need TLS") {
 		t.Errorf("with a key and secure cookies:\n%s", set.welcome)
 	}
@@ -77,27 +74,32 @@ func TestWelcome(t *testing.T) {
 // terminal runs the little of a shell and of curl that the pages need.
 type terminal struct {
 	t     *testing.T
-	url   string // of the server, whatever the command says
-	token string
-	last  string // answer
+	url   string            // of the server, whatever the command says
+	vars  map[string]string // NAME=... keeps the access token of the last answer
+	last  string            // answer
 	jar   http.CookieJar
 	asked int
 }
 
 var (
 	word        = regexp.MustCompile(`'[^']*'|"[^"]*"|[^\s'"]+`)
+	assignment  = regexp.MustCompile(`^([A-Z]+)=`)
+	variable    = regexp.MustCompile(`\$[A-Z]+`)
 	accessToken = regexp.MustCompile(`"access_token":"([^"]+)"`)
 )
 
 func (s *terminal) run(command string) string {
 	s.t.Helper()
 	command, _, _ = strings.Cut(command, "   #")
-	if strings.HasPrefix(command, "TOKEN=") {
+	if name := assignment.FindStringSubmatch(command); name != nil {
 		found := accessToken.FindStringSubmatch(s.last)
 		if found == nil {
 			s.t.Fatalf("%s: no access token in %s", command, s.last)
 		}
-		s.token = found[1]
+		if s.vars == nil {
+			s.vars = make(map[string]string)
+		}
+		s.vars["$"+name[1]] = found[1]
 		return ""
 	}
 	args := word.FindAllString(command, -1)
@@ -112,7 +114,7 @@ func (s *terminal) run(command string) string {
 			i++
 			v := args[i]
 			if v[0] != '\'' {
-				v = strings.ReplaceAll(v, "$TOKEN", s.token)
+				v = variable.ReplaceAllStringFunc(v, func(name string) string { return s.vars[name] })
 			}
 			return strings.Trim(v, `'"`)
 		}
@@ -124,8 +126,7 @@ func (s *terminal) run(command string) string {
 			name, v, _ := strings.Cut(value(), ": ")
 			header.Set(name, v)
 		case "--json":
-			i++
-			method, body = "POST", strings.Trim(args[i], "'")
+			method, body = "POST", value()
 			header.Set("Content-Type", "application/json")
 		case "-b":
 			reads = value() == "jar"
@@ -139,7 +140,7 @@ func (s *terminal) run(command string) string {
 	if err != nil {
 		s.t.Fatalf("%s: %v", command, err)
 	}
-	r, err := http.NewRequest(method, s.url+u.Path, strings.NewReader(body))
+	r, err := http.NewRequest(method, s.url+u.RequestURI(), strings.NewReader(body))
 	if err != nil {
 		s.t.Fatalf("%s: %v", command, err)
 	}

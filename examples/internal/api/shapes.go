@@ -1,0 +1,61 @@
+package api
+
+import "github.com/sallyport-go/sallyport/core"
+
+// PasswordForm asks for another password.
+type PasswordForm struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+func (f *PasswordForm) complete() bool { return f.Old != "" && f.New != "" }
+
+// ActiveForm says whether a user may come in.
+type ActiveForm struct {
+	Active *bool `json:"active"`
+}
+
+func (f *ActiveForm) complete() bool { return f.Active != nil }
+
+// Me says who is asking.
+func Me(p *core.Principal) any {
+	return struct {
+		UserID     string   `json:"user_id"`
+		SessionID  core.ID  `json:"session_id"`
+		ClientType string   `json:"client_type"`
+		Scopes     []string `json:"scopes"`
+	}{p.UserID, p.SessionID, p.ClientType, p.Scopes}
+}
+
+// PasswordChanged says how many sessions a new password ended.
+func PasswordChanged(revoked int) any {
+	return struct {
+		Message string `json:"message"`
+		Revoked int    `json:"revoked"`
+	}{"password changed", revoked}
+}
+
+// Active says whether a user may come in, and how many sessions have ended.
+func Active(user string, active bool, revoked int) any {
+	return struct {
+		UserID  string `json:"user_id"`
+		Active  bool   `json:"active"`
+		Revoked int    `json:"revoked"`
+	}{user, active, revoked}
+}
+
+// Health says whether revocations arrive, and what store the sessions are in.
+func Health(h core.Health, store string) any {
+	status, age := "ok", h.FeedAge.Milliseconds()
+	if h.Degraded {
+		status = "degraded"
+	}
+	if h.FeedAge < 0 { // it was never read
+		age = -1
+	}
+	return struct {
+		Status  string `json:"status"`
+		Store   string `json:"store"`
+		FeedAge int64  `json:"feed_age_ms"`
+	}{status, store, age}
+}

@@ -1,0 +1,58 @@
+// Package apptest proves an example server over HTTP: what each of them has to
+// do, whatever framework it stands on. A server's test is
+//
+//	func TestMain(m *testing.M) { apptest.Main(m, main) }
+//
+//	func TestServer(t *testing.T) { apptest.Run(t, run) }
+package apptest
+
+import (
+	"context"
+	"io"
+	"os"
+	"testing"
+)
+
+// Server is the function run of a server: it serves until ctx is done.
+type Server func(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error
+
+// inChild is set in a process that is to be the server.
+const inChild = "SALLYPORT_EXAMPLE_MAIN"
+
+// Main runs the tests or, in a process that one of them has started, main.
+func Main(m *testing.M, main func()) {
+	if os.Getenv(inChild) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Run runs every case as a subtest, each on servers of its own.
+func Run(t *testing.T, run Server) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, Server)
+	}{
+		{"a session", session},
+		{"the password", password},
+		{"disabling a user", disabling},
+		{"bodies of the app's own routes", bodies},
+		{"health", health},
+		{"public keys", publicKeys},
+		{"other sites", otherSites},
+		{"the admin group is the admin's", adminsOnly},
+		{"what an admin sees", adminSees},
+		{"what an admin ends", adminEnds},
+		{"forwarded addresses", forwarded},
+		{"the welcome", welcome},
+		{"stopping", stopping},
+		{"wrong settings", wrongSettings},
+		{"the check", check},
+		{"the command line", commandLine},
+		{"the process", process},
+		{"the log", secretsInLog},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, run) })
+	}
+}
