@@ -173,6 +173,9 @@ type Identity struct {
 	Scopes []string // claim "scope": no spaces in one
 	Roles  []string // claim "roles" (RFC 9068 section 2.2.3.1)
 	AMR    []string // claim "amr": how the user proved it (RFC 8176)
+	// AuthTime is when the user proved it, claim "auth_time". Zero: at this
+	// sign-in.
+	AuthTime time.Time
 	// Claims are the app's own: anything that marshals to a JSON object of at
 	// most 4 KiB, such as a struct. They become members of the access token and
 	// stay the same for the whole session. Read them with [ClaimsOf].

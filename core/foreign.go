@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -18,18 +19,19 @@ import (
 // a "jti" can't be revoked.
 //
 // A foreign token is a JWT in the compact form of RFC 7515, of at most 8 KiB,
-// signed by one of Keys with that key's algorithm. Its header has no other
-// members than "alg", "kid", "typ", "x5t" and "x5t#S256", no member of header
+// signed by one of Keys with that key's algorithm. Its header is at most 1 KiB
+// and has no other members than "alg", "kid", "typ", "x5t" and "x5t#S256", no member of header
 // or payload comes twice, and it has an "exp". "iat", "nbf", "jti" and
 // "auth_time" are heeded if they are there.
 type Foreign struct {
 	// Keys verify foreign tokens, at most 16. One with an ID verifies only
 	// tokens with that "kid", one without an ID those with any or none. They are
-	// held to what Config.Keys are held to, and never sign.
+	// as strong as Config.Keys have to be, no key has two algorithms, here or in
+	// both, and none ever signs.
 	Keys []Key
 	// Type is what the header says in "typ". "": "JWT" or nothing. "at+jwt"
-	// needs an Issuer that is not Config.Issuer, so that no token of this Auth
-	// passes for a foreign one.
+	// needs an Issuer that is not Config.Issuer, and never was while one of Keys
+	// signed for this Auth, so that none of its tokens passes for a foreign one.
 	Type string
 	// Issuer and Audience are what "iss" must say and "aud" must contain. "":
 	// they are not looked at.
@@ -50,7 +52,7 @@ var (
 	errForeignParameter = errors.New("header: a parameter other than alg, kid, typ, x5t and x5t#S256")
 	errForeignType      = errors.New("header: another typ")
 	errForeignKey       = errors.New("header: no key in Foreign.Keys has this alg and kid")
-	errForeignFuture    = errors.New("payload: nbf is in the future")
+	errForeignFuture    = errors.New("payload: iat or nbf is in the future")
 	errForeignIdentity  = errors.New("payload: it names no user")
 )
 
@@ -77,16 +79,34 @@ func (c *Config) settleForeign() (*foreignVerifier, error) {
 	if strings.EqualFold(f.Type, accessTokenType) && (f.Issuer == "" || f.Issuer == c.Issuer) {
 		wrong = append(wrong, fmt.Errorf("sallyport: Config.Foreign.Type: %q needs a Foreign.Issuer other than Config.Issuer", f.Type))
 	}
+	used, own := make(map[string]Algorithm), make(map[string]bool)
+	for _, k := range c.Keys {
+		if key, material, err := k.read(); err == nil {
+			used[material], own[key.id] = key.alg, true
+		}
+	}
 	v := &foreignVerifier{Foreign: f, leeway: c.Leeway}
 	if v.Identity == nil {
 		v.Identity = standardIdentity
 	}
 	for i, k := range f.Keys {
-		key, _, err := k.read()
+		key, material, err := k.read()
+		if err == nil {
+			alg, known := used[material]
+			switch {
+			case known && alg != key.alg:
+				err = errors.New("the same key is in use with another algorithm (RFC 8725 section 3.1)")
+			case k.ID != "" && slices.ContainsFunc(v.keys, func(o *ringKey) bool { return o.id == k.ID && o.alg == key.alg }):
+				err = errors.New("another key has the same id and algorithm")
+			case f.Type == accessTokenType && own[k.ID]:
+				err = errors.New("a key of Config.Keys has the same id: a token with it is taken for one of this Auth")
+			}
+		}
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("sallyport: Config.Foreign.Keys[%d]: %w", i, err))
 			continue
 		}
+		used[material] = key.alg
 		key.id = k.ID // "": any
 		v.keys = append(v.keys, key)
 	}
@@ -224,6 +244,9 @@ func (v *foreignVerifier) claims(raw []byte) (*known, error) {
 		return nil, wrongClaim("jti")
 	}
 	id, err := v.Identity(raw)
+	if id.AuthTime.IsZero() {
+		id.AuthTime = auth
+	}
 	if err == nil {
 		err = id.check()
 	}
@@ -236,7 +259,7 @@ func (v *foreignVerifier) claims(raw []byte) (*known, error) {
 			Scopes:    id.Scopes,
 			Roles:     id.Roles,
 			AMR:       id.AMR,
-			AuthTime:  auth,
+			AuthTime:  id.AuthTime,
 			IssuedAt:  issued,
 			ExpiresAt: expires,
 			claims:    raw,
@@ -244,28 +267,43 @@ func (v *foreignVerifier) claims(raw []byte) (*known, error) {
 		issuedAt: issued,
 		from:     latest(issued, since),
 		until:    expires.Add(v.leeway),
+		identity: id,
 	}
 	if !k.from.IsZero() {
 		k.from = k.from.Add(-v.leeway)
 	}
 	if c.Jti != nil {
-		k.principal.TokenID, k.jti = *c.Jti, jtiKey(*c.Jti)
+		k.principal.TokenID, k.jti = *c.Jti, jtiKey(foreignName(id.UserID, *c.Jti))
 	}
 	return k, nil
 }
 
 const foreignNameMax = 255 // bytes of a "jti"
 
+// foreignName is how the feed calls a foreign token: nobody else promises that
+// two users' tokens never have the same "jti".
+func foreignName(userID, jti string) string {
+	sum := sha256.Sum256([]byte(userID + "\x00" + jti))
+	return "foreign:" + base64JWK(sum[:])
+}
+
+// foreignDateMax leaves room for what is added to a time before it is written.
+const foreignDateMax = secondsMax - 86400
+
 // numericDate reads a NumericDate (RFC 7519 section 2), to the second below;
-// zero if there is none.
+// zero if there is none, or it is 0.
 func numericDate(seconds *float64, name string) (time.Time, error) {
 	if seconds == nil {
 		return time.Time{}, nil
 	}
-	if !(*seconds >= 1 && *seconds <= secondsMax) {
+	switch s := *seconds; {
+	case s == 0: // as some write "not said"
+		return time.Time{}, nil
+	case !(s >= 1 && s <= secondsMax):
 		return time.Time{}, wrongClaim(name)
+	default:
+		return time.Unix(int64(math.Floor(min(s, foreignDateMax))), 0).UTC(), nil
 	}
-	return time.Unix(int64(math.Floor(*seconds)), 0).UTC(), nil
 }
 
 // audienceHas reports whether "aud", one string or several, has a value (RFC

@@ -18,6 +18,7 @@ type known struct {
 	session   ID        // zero: a foreign token
 	serial    uint64
 	jti       [16]byte // by jtiKey; zero: a token that can't be named
+	identity  Identity // of a foreign token
 
 	usage *usage // nil: nothing is noted
 

@@ -69,7 +69,10 @@ func (a *Auth) Trim(ctx context.Context, userID string, keep int) (int, error) {
 }
 
 // Forget removes all that is kept about a user who was deleted, history
-// included, and ends every session.
+// included, and ends every session. Have [Config.Authenticate] and
+// [Config.Active] say no before: of a sign-in that is under way nothing is known
+// any more. Foreign tokens that were revoked are refused as long as the feed of
+// revocations is followed.
 func (a *Auth) Forget(ctx context.Context, userID string) error {
 	_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
 	if err == nil {
@@ -141,7 +144,7 @@ func (a *Auth) revokeForeign(ctx context.Context, p *Principal) (int, error) {
 	}
 	type outcome struct{ revoked, full bool }
 	out, err := transact(ctx, a, p.UserID, func(l Ledger, now time.Time) (outcome, *Change) {
-		revoked, full, change := revokeForeign(l, p.TokenID, p.ExpiresAt, now)
+		revoked, full, change := revokeForeign(l, p.TokenID, foreignName(p.UserID, p.TokenID), p.ExpiresAt, now)
 		return outcome{revoked, full}, change
 	})
 	switch {
@@ -168,7 +171,7 @@ func (a *Auth) tokenRevoked(ctx context.Context, p *Principal, now bool) int {
 // and returns how many were live. Empty strings are passed over, and so is what
 // is not authentic beside something that is. Errors: ErrTokenMissing if there
 // was none, ErrTokenInvalid or ErrRefreshTokenInvalid if none was authentic,
-// ErrStoreUnavailable.
+// ErrStoreUnavailable, ErrInternal (see [Auth.RevokeToken]).
 func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 	opened, err := openAll(a.open, tokens)
 	if err != nil {
@@ -178,19 +181,22 @@ func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 }
 
 func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
-	total := 0
+	total, failed := 0, error(nil)
 	for _, t := range opened {
 		signOut := func() (int, error) { return a.end(ctx, t.userID, only(t.session), ReasonSignedOut) }
 		if t.access != nil && t.access.foreign() {
 			signOut = func() (int, error) { return a.revokeForeign(ctx, t.access.principal) }
 		}
 		n, err := signOut()
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrStoreUnavailable):
 			return total, err
+		case err != nil:
+			failed = err // the others can be ended all the same
 		}
 		total += n
 	}
-	return total, nil
+	return total, failed
 }
 
 // SignOutAll ends all sessions of the users of the live sessions that tokens
@@ -206,20 +212,26 @@ func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
 }
 
 func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) {
-	total := 0
+	total, moved := 0, false
 	for _, t := range opened {
+		good := false
 		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
-			if s := l.session(t.session, now); s == nil || !t.opens(s, now) {
+			if good = t.moves(&l, now); !good {
 				return nil, nil
 			}
 			return endAll(l, func(*Session) bool { return true }, ReasonSignedOutAll, now)
 		})
+		total += n
+		if err == nil && good && t.access != nil && t.access.foreign() {
+			n, err = a.revokeForeign(ctx, t.access.principal) // it goes with the sessions
+			total += n
+			moved = true
+		}
 		if err != nil {
 			return total, err
 		}
-		total += n
 	}
-	if total == 0 {
+	if total == 0 && !moved {
 		return 0, ErrTokenRevoked
 	}
 	return total, nil
@@ -232,6 +244,16 @@ type openToken struct {
 	gen     uint64 // of a refresh token
 	access  *known // nil for a refresh token
 	expired bool   // an access token that has expired
+}
+
+// moves reports whether the token may still end its user's sessions: what was
+// taken away moves nobody. A foreign one has nothing but its own time.
+func (t *openToken) moves(l *Ledger, now time.Time) bool {
+	if t.access != nil && t.access.foreign() {
+		return !t.expired && !l.revokedForeign(t.access.principal.TokenID)
+	}
+	s := l.session(t.session, now)
+	return s != nil && t.opens(s, now)
 }
 
 // opens reports whether a live session takes the token, but for its expiry, or
@@ -264,21 +286,34 @@ func (a *Auth) openAccess(token string) (openToken, error) {
 	return openToken{userID: k.userID(), session: k.session, access: k, expired: err != nil}, nil
 }
 
+// openName names what a token opens: its session, or a foreign token itself.
+type openName struct {
+	session ID
+	foreign *known
+}
+
+func (t *openToken) name() openName {
+	if t.access != nil && t.access.foreign() {
+		return openName{foreign: t.access}
+	}
+	return openName{session: t.session}
+}
+
 // openAll opens the authentic ones of tokens, one per session. If there is none
 // the error says what was wrong with the first, or ErrTokenMissing.
 func openAll(open func(string) (openToken, error), tokens []string) ([]openToken, error) {
 	var (
 		opened []openToken
 		refuse error
-		known  = make(map[ID]bool, len(tokens))
+		known  = make(map[openName]bool, len(tokens))
 	)
 	for _, token := range distinct(tokens...) {
 		t, err := open(token)
 		switch {
 		case err != nil:
 			refuse = cmp.Or(refuse, err)
-		case !known[t.session]:
-			known[t.session] = true
+		case !known[t.name()]:
+			known[t.name()] = true
 			opened = append(opened, t)
 		}
 	}

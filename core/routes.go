@@ -151,7 +151,9 @@ func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
 	}
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
 	if err == nil && p.SessionID.IsZero() {
-		_, err = a.revokeForeign(r.Context(), p) // it goes with the sessions
+		var token int
+		token, err = a.revokeForeign(r.Context(), p) // it goes with the sessions
+		n += token
 	}
 	if err != nil {
 		return Response{}, err

@@ -94,9 +94,10 @@ func (l *Ledger) revokedForeign(jti string) bool {
 	return slices.ContainsFunc(l.Foreign, func(r RevokedToken) bool { return r.JTI == jti })
 }
 
-// revokeForeign revokes one token that belongs to no session and reports whether
-// it was good until now. full: there is no room for one more, and it stays good.
-func revokeForeign(l Ledger, jti string, expires, now time.Time) (was, full bool, c *Change) {
+// revokeForeign revokes one token that belongs to no session, which the feed
+// calls by a name, and reports whether it was good until now. full: there is no
+// room for one more, and it stays good.
+func revokeForeign(l Ledger, jti, name string, expires, now time.Time) (was, full bool, c *Change) {
 	if l.revokedForeign(jti) {
 		return false, false, nil
 	}
@@ -107,7 +108,7 @@ func revokeForeign(l Ledger, jti string, expires, now time.Time) (was, full bool
 	r := RevokedToken{JTI: jti, Until: lastVerifies(expires)}
 	c = &Change{
 		Foreign: append(stand, r),
-		Publish: []Revocation{{JTI: r.JTI, Until: r.Until}},
+		Publish: []Revocation{{JTI: name, Until: r.Until}},
 	}
 	return true, false, c.seal(&l, now)
 }

@@ -64,7 +64,7 @@ func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome
 
 	s := r.session
 	s.CreatedAt, s.LastSeenAt = now, now
-	if s.AuthTime.IsZero() {
+	if s.AuthTime.IsZero() || s.AuthTime.After(now) {
 		s.AuthTime = now
 	}
 	s.AbsoluteExpiresAt = now.Add(p.sessionTTL)

@@ -135,7 +135,7 @@ func (a *Auth) confirm(ctx context.Context, r SignInRequest, session ID) error {
 		if refusal = r.Confirm(ctx); refusal == nil {
 			return nil
 		}
-		refusal = appError(refusal, ErrInvalidCredentials, ErrUserInactive)
+		refusal = appError(refusal, ErrInvalidCredentials, ErrUserInactive, ErrStoreUnavailable)
 	}
 	_, err := a.end(ctx, r.Identity.UserID, only(session), ReasonOvertaken)
 	return cmp.Or(err, refusal)
@@ -178,18 +178,19 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 			},
 			IP:        client.IP,
 			UserAgent: cutText(client.UserAgent, userAgentCap),
+			AuthTime:  ledgerMoment(id.AuthTime),
 			AMR:       id.AMR,
 			Scopes:    id.Scopes,
 			Roles:     id.Roles,
 			Claims:    claims,
 		},
 		jti:     ids[1],
-		checked: checkedAt(r.CheckedAt),
+		checked: ledgerMoment(r.CheckedAt),
 	}, nil
 }
 
-// checkedAt is when credentials were checked, as ledgers hold it.
-func checkedAt(t time.Time) time.Time {
+// ledgerMoment is ledgerTime, and leaves zero as it is.
+func ledgerMoment(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
@@ -212,6 +213,9 @@ func (c *Client) check() error {
 // check reports what makes an identity impossible to put into a token.
 func (id *Identity) check() error {
 	wrong := []error{checkUserID(id.UserID)}
+	if t := id.AuthTime; !t.IsZero() && (t.Unix() <= 0 || t.Unix() > secondsMax) {
+		wrong = append(wrong, fmt.Errorf("sallyport: Identity.AuthTime: %v is beyond what a token holds", t))
+	}
 	for _, scope := range id.Scopes {
 		if !validScope(scope) {
 			wrong = append(wrong, fmt.Errorf("sallyport: Identity.Scopes: %q is no scope (RFC 6749 section 3.3)", scope))

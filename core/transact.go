@@ -101,8 +101,13 @@ func (c *Change) took(l *Ledger) bool {
 		return l.Version.IsZero() && !c.If.IsZero() // else nothing tells
 	case l.Version == c.ID:
 		return true
-	case l.Version == c.If, len(c.Put)+len(c.End) == 0 && c.RevokedAt.IsZero(), l.RevokedAt.Before(c.RevokedAt):
+	case l.Version == c.If, len(c.Put)+len(c.End)+len(c.Foreign) == 0 && c.RevokedAt.IsZero(), l.RevokedAt.Before(c.RevokedAt):
 		return false
+	}
+	for _, r := range c.Foreign {
+		if !l.revokedForeign(r.JTI) {
+			return false
+		}
 	}
 	at := func(id ID) int { return slices.IndexFunc(l.Sessions, func(s Session) bool { return s.ID == id }) }
 	for _, e := range c.End {

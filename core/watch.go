@@ -1,8 +1,10 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -50,41 +52,90 @@ func (w *LoginWatch) Answer(answer Response) (out Response, refused bool) {
 	if token == "" {
 		return answer, false
 	}
-	k, err := w.auth.readAccess(token, w.auth.now())
-	if err == nil && w.early(k) {
-		err = ErrTokenInvalid.because(errLoginOld)
+	ctx := w.request.Context()
+	k, s, err := w.issued(token)
+	if errors.Is(err, ErrStoreUnavailable) || errors.Is(err, ErrSessionEnded) {
+		return w.auth.refuse(w.request, err), true
 	}
 	if err != nil {
-		w.auth.audit(w.request.Context(), EventFailed, Event{Err: fmt.Errorf("sallyport: the login that is watched answered with a token that can't be used: %w", err)})
+		w.auth.audit(ctx, EventFailed, Event{Err: fmt.Errorf("sallyport: the login that is watched answered with a token that can't be used: %w", err)})
 		return answer, false
 	}
 	var cookies http.Header
 	if k.foreign() {
-		p := k.principal
 		_, cookies, err = w.auth.SignInFrom(w.request, SignInForm{
-			Identity:  Identity{UserID: p.UserID, Scopes: p.Scopes, Roles: p.Roles, AMR: p.AMR},
+			Identity:  k.identity,
 			CheckedAt: w.began,
+			Confirm:   func(ctx context.Context) error { return w.confirm(ctx, k.userID()) },
 		})
 	} else {
-		cookies, err = w.cookiesOf(k)
+		cookies, err = w.cookiesOf(k, s)
 	}
 	if err != nil {
 		return w.auth.refuse(w.request, err), true
 	}
 	out = answer
-	out.Header = answer.Header.Clone()
+	out.Header = make(http.Header)
+	maps.Copy(out.Header, answer.Header.Clone())
 	out.Header["Set-Cookie"] = append(out.Header["Set-Cookie"], cookies["Set-Cookie"]...)
 	out.Header.Set("Cache-Control", "no-store")
 	return out, false
 }
 
-var errLoginOld = errors.New("it was issued before the login began")
+var errLoginOld = errors.New("it was not issued by the login")
 
-// early reports whether a token was there before the login: one that is only
-// repeated must not become a refresh token. A foreign token without "iat" can't
-// be told.
-func (w *LoginWatch) early(k *known) bool {
-	return !k.issuedAt.IsZero() && k.issuedAt.Before(w.began.Truncate(time.Second).Add(-w.auth.config.Leeway))
+// issued returns a good access token, if it is from this login: one that was
+// there before and is only repeated must not become a refresh token. Of a token
+// of this Auth it returns the session; ErrSessionEnded: it has ended since. A
+// foreign token without "iat" can't be told.
+func (w *LoginWatch) issued(token string) (*known, *Session, error) {
+	a, ctx, now := w.auth, w.request.Context(), w.auth.now()
+	k, err := a.readAccess(token, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	began := w.began.Truncate(time.Second) // as tokens tell the time
+	if k.foreign() {
+		began = began.Add(-a.config.Leeway) // by another clock, perhaps
+	}
+	if now.Sub(w.began) > signInLasts || !k.issuedAt.IsZero() && k.issuedAt.Before(began) {
+		return nil, nil, ErrTokenInvalid.because(errLoginOld)
+	}
+	l, at, err := a.load(ctx, k.userID())
+	if err != nil {
+		return nil, nil, err
+	}
+	good, _ := k.goodIn(&l, at)
+	switch {
+	case !good && k.foreign():
+		return nil, nil, ErrTokenRevoked
+	case !good:
+		return nil, nil, ErrSessionEnded
+	case k.foreign():
+		return k, nil, nil
+	}
+	s := l.session(k.session, at)
+	if s.CreatedAt.Before(ledgerTime(w.began)) {
+		return nil, nil, ErrTokenInvalid.because(errLoginOld)
+	}
+	return k, s, nil
+}
+
+// confirm refuses a login during which the user's sessions were revoked as a
+// whole, as after a new password, or whose user is not active.
+func (w *LoginWatch) confirm(ctx context.Context, userID string) error {
+	l, _, err := w.auth.load(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if !l.RevokedAt.Before(ledgerTime(w.began)) {
+		return ErrInvalidCredentials
+	}
+	active, err := w.auth.config.Active(ctx, userID)
+	if err == nil && !active {
+		err = ErrUserInactive
+	}
+	return err
 }
 
 // tokenIn returns the access token in an answer, or "".
@@ -100,17 +151,10 @@ func (w *LoginWatch) tokenIn(answer *Response) string {
 	return token
 }
 
-// cookiesOf returns the cookies of the session that a token of this Auth is of.
-func (w *LoginWatch) cookiesOf(k *known) (http.Header, error) {
+// cookiesOf returns the cookies of the session that the login has begun, and ends
+// that which the browser had.
+func (w *LoginWatch) cookiesOf(k *known, s *Session) (http.Header, error) {
 	a, ctx := w.auth, w.request.Context()
-	l, now, err := a.load(ctx, k.userID())
-	if err != nil {
-		return nil, err
-	}
-	s := l.session(k.session, now)
-	if good, _ := k.goodIn(&l, now); !good || s.CreatedAt.Before(ledgerTime(w.began)) {
-		return nil, ErrSessionEnded
-	}
 	replaced, _ := openAll(a.openRefresh, distinct(w.request.Cookies(a.config.Cookie.Name)...))
 	for _, old := range replaced {
 		if old.session == s.ID {
@@ -120,11 +164,7 @@ func (w *LoginWatch) cookiesOf(k *known) (http.Header, error) {
 			return nil, err
 		}
 	}
-	jti, err := ParseID(k.principal.TokenID)
-	if err != nil {
-		return nil, ErrInternal.because(err)
-	}
-	pair, err := a.pair(k.userID(), s, jti)
+	pair, err := a.pair(k.userID(), s, s.Access.JTI)
 	if err != nil {
 		return nil, err
 	}

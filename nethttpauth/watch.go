@@ -30,11 +30,15 @@ func Watch(auth *core.Auth) func(http.Handler) http.Handler {
 // heldAnswer is a [http.ResponseWriter] that keeps the answer.
 type heldAnswer struct {
 	out    http.ResponseWriter
-	header http.Header
+	header http.Header // the handler's
+	final  http.Header // as it was when the status was written
 	status int
 	body   bytes.Buffer
 	sent   bool // it goes out as it comes
 }
+
+// Unwrap is for [http.ResponseController].
+func (a *heldAnswer) Unwrap() http.ResponseWriter { return a.out }
 
 func (a *heldAnswer) Header() http.Header {
 	if a.sent {
@@ -45,10 +49,15 @@ func (a *heldAnswer) Header() http.Header {
 
 func (a *heldAnswer) WriteHeader(status int) {
 	switch {
-	case a.sent || status < 200: // informational: it does not wait
+	case a.sent:
 		a.out.WriteHeader(status)
+	case status < 200: // informational: it does not wait
+		before := maps.Clone(a.out.Header())
+		replace(a.out.Header(), a.header)
+		a.out.WriteHeader(status)
+		replace(a.out.Header(), before)
 	case a.status == 0:
-		a.status = status
+		a.status, a.final = status, a.header.Clone()
 	}
 }
 
@@ -74,12 +83,10 @@ func (a *heldAnswer) send() {
 	if a.sent {
 		return
 	}
+	a.WriteHeader(http.StatusOK)
 	a.sent = true
-	clear(a.out.Header())
-	maps.Copy(a.out.Header(), a.header)
-	if a.status != 0 {
-		a.out.WriteHeader(a.status)
-	}
+	replace(a.out.Header(), a.final)
+	a.out.WriteHeader(a.status)
 	_, _ = a.out.Write(a.body.Bytes())
 }
 
@@ -88,12 +95,16 @@ func (a *heldAnswer) release(watch *core.LoginWatch) {
 	if a.sent {
 		return
 	}
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
-	out, refused := watch.Answer(core.Response{Status: a.status, Header: a.header, Body: a.body.Bytes()})
+	a.WriteHeader(http.StatusOK)
+	out, refused := watch.Answer(core.Response{Status: a.status, Header: a.final, Body: a.body.Bytes()})
 	if !refused { // else what was there before the handler stays
 		clear(a.out.Header())
 	}
 	Write(a.out, out)
+}
+
+// replace makes a header say what another says.
+func replace(h, by http.Header) {
+	clear(h)
+	maps.Copy(h, by)
 }
