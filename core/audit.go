@@ -35,10 +35,10 @@ const (
 	EventReused         EventName = "refresh_reused"    // a spent token came back: theft, or a broken client
 	EventDeviceMismatch EventName = "device_mismatch"   // a refresh token came from another device
 	EventRefreshRefused EventName = "refresh_refused"   // not authentic, expired, or its session has ended
-	EventSessionEnded   EventName = "session_ended"     // one per session, with its Reason
+	EventSessionEnded   EventName = "session_ended"     // one per session that was ended, with its Reason; expiry makes none
 	EventTokenRevoked   EventName = "access_token_revoked"
 	EventUserForgotten  EventName = "user_forgotten"
-	EventFailed         EventName = "failed" // a route answered 5xx: the store, or a function of the app's
+	EventFailed         EventName = "failed" // a route or a guard answered 5xx, or a watched login was no use: see Err
 )
 
 // logEvent is the default sink.

@@ -9,8 +9,10 @@ import (
 
 // Health is how an Auth is at a moment.
 type Health struct {
-	// Degraded says that the feed could not be read for longer than
-	// Config.MaxStaleness: every guarded request asks the store.
+	// Degraded says that the feed was not read for longer than
+	// Config.MaxStaleness, or not yet, or that it has more revocations than
+	// Config.MaxRevocations: guards ask the store, for each token once in
+	// MaxStaleness.
 	Degraded bool
 	// FeedAge is how old the last successful read of the feed is; negative if
 	// there was none.

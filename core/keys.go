@@ -39,7 +39,8 @@ const (
 //
 // To replace a key, add its successor with a SignFrom by which everybody who
 // verifies tokens has seen it, and remove the old one when its last token has
-// expired. A key that is not in the list verifies nothing.
+// expired: its last access token, and if it serves as one of [Config.Secrets] the
+// last refresh token as well. A key that is not in the list verifies nothing.
 type Key struct {
 	// ID is the "kid" of the key's tokens: 1-128 of A-Z a-z 0-9 . _ ~ -.
 	// "": the RFC 7638 thumbprint of a public key, or 64 bits derived from a

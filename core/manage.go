@@ -117,7 +117,8 @@ func (a *Auth) Online(ctx context.Context, userIDs ...string) ([]Presence, error
 }
 
 // Find returns the user and the live session of an authentic token, access or
-// refresh, expired or not. Errors: ErrTokenNotFound, ErrStoreUnavailable.
+// refresh, expired or not. Errors: ErrTokenNotFound, also for a foreign token,
+// which has no session; ErrStoreUnavailable.
 func (a *Auth) Find(ctx context.Context, token string) (userID string, s Session, err error) {
 	t, err := a.open(token)
 	if err != nil {
