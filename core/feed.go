@@ -120,7 +120,7 @@ func (f *feed) look(k *known, now time.Time) verdict {
 		}
 		return feedVouched
 	}
-	if l := k.loaded.Load(); l != nil && l.began > max(doubted, f.floor) && within(now, l.until) {
+	if k.loaded.Load().holds(max(doubted, f.floor), now) {
 		return feedVouched
 	}
 	return feedUnknown
@@ -150,7 +150,14 @@ func (v *view) covers(k *known) bool {
 	return k.issuedAt.After(v.epoch.Began.Add(epochMargin)) || k.shown.Load() == v.life
 }
 
-func (v *view) leased(now time.Time) bool { return within(now, v.lease) }
+// leased reports whether the view is fresh enough. After the wall clock was set
+// it is not: what was taken in, and what was forgotten, went by another time.
+func (v *view) leased(now time.Time) bool { return within(now, v.lease) && !jumped(v.readAt, now) }
+
+// jumped reports whether the wall clock was set in between.
+func jumped(from, to time.Time) bool {
+	return (to.Sub(from) - to.Round(0).Sub(from.Round(0))).Abs() > time.Second
+}
 
 // within reports whether a time has not come, by both clocks: the monotonic one
 // stands still while a machine is suspended, and the other may be set back.
@@ -187,10 +194,11 @@ func (f *feed) amend(change func(*view)) {
 }
 
 // enforce takes revocations in, but for those that are over: a store may keep
-// them for long. It never forgets a stricter one.
-func (f *feed) enforce(events []Revocation, now time.Time) {
+// them for long. It never forgets a stricter one. It reports whether all of them
+// had room.
+func (f *feed) enforce(events []Revocation, now time.Time) bool {
 	if len(events) == 0 {
-		return
+		return true
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -199,28 +207,43 @@ func (f *feed) enforce(events []Revocation, now time.Time) {
 		if until <= now.Unix() {
 			continue
 		}
-		if f.held() >= f.most {
+		if !f.take(&e, until) {
 			f.void(f.moments.Add(1), func(v *view) { v.full = true })
-			return
-		}
-		switch {
-		case e.JTI != "":
-			key := jtiKey(e.JTI)
-			f.tokens[key] = max(f.tokens[key], until)
-		case !e.From.IsZero():
-			if d := f.delayed[e.Session]; e.MinSerial > d.below {
-				f.delayed[e.Session] = delayedCut{below: e.MinSerial, from: e.From, until: until}
-			}
-		default:
-			c := f.sessions[e.Session]
-			f.sessions[e.Session] = cut{below: max(c.below, e.MinSerial), until: max(c.until, until)}
+			return false
 		}
 		f.taken[stripe(e.Session)].Add(1)
 	}
+	return true
 }
 
-// held returns how many revocations there are. It needs the lock.
-func (f *feed) held() int { return len(f.sessions) + len(f.delayed) + len(f.tokens) }
+// take takes one revocation in, if it has room. It needs the lock.
+func (f *feed) take(e *Revocation, until int64) bool {
+	room := len(f.sessions)+len(f.delayed)+len(f.tokens) < f.most
+	switch {
+	case e.JTI != "":
+		key := jtiKey(e.JTI)
+		old, known := f.tokens[key]
+		if !known && !room {
+			return false
+		}
+		f.tokens[key] = max(old, until)
+	case !e.From.IsZero():
+		d, known := f.delayed[e.Session]
+		if !known && !room {
+			return false
+		}
+		if e.MinSerial > d.below {
+			f.delayed[e.Session] = delayedCut{below: e.MinSerial, from: e.From, until: until}
+		}
+	default:
+		c, known := f.sessions[e.Session]
+		if !known && !room {
+			return false
+		}
+		f.sessions[e.Session] = cut{below: max(c.below, e.MinSerial), until: max(c.until, until)}
+	}
+	return true
+}
 
 // purge forgets revocations of tokens that have expired.
 func (f *feed) purge(now time.Time) {
@@ -235,10 +258,11 @@ func (f *feed) purge(now time.Time) {
 // overflowed reports whether something had no room.
 func (f *feed) overflowed() bool { return f.view.Load().full }
 
-// renew extends the lease after a read that began at a time and a moment. begun
-// says that it was read from its start, so that nothing is missing; gap, that
-// something may have been missed before.
-func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, begun, gap bool) {
+// renew extends the lease after a read that began at a time and a moment, unless
+// everything came into doubt since. whole says that it was read from its start
+// and had room, so that nothing is missing; gap, that something may have been
+// missed before.
+func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.doubted, func(_ string, since uint64) bool { return since < moment })
@@ -248,9 +272,11 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, begun, gap boo
 			v.life++
 		}
 		v.epoch, v.readAt = epoch, began
-		v.lease = began.Add(f.staleness)
-		if begun {
-			v.full = f.held() >= f.most
+		if moment > f.floor {
+			v.lease = began.Add(f.staleness)
+		}
+		if whole {
+			v.full = false
 		}
 	})
 }

@@ -30,14 +30,20 @@ type known struct {
 
 // loaded tells of a ledger that showed a token good.
 type loaded struct {
-	began uint64    // the moment before the load
-	until time.Time // the load vouches until then
+	began   uint64    // the moment before the load
+	until   time.Time // the load vouches until then
+	retires time.Time // when the token is over, unless zero
 }
 
 func (k *known) userID() string { return k.principal.UserID }
 
 // timely reports whether the token's own times allow it.
 func (k *known) timely(now time.Time) bool { return !now.Before(k.from) && now.Before(k.until) }
+
+// holds reports whether what a ledger showed after a moment still counts.
+func (l *loaded) holds(moment uint64, now time.Time) bool {
+	return l != nil && l.began > moment && within(now, l.until) && (l.retires.IsZero() || now.Before(l.retires))
+}
 
 // foreign reports whether the token belongs to no session.
 func (k *known) foreign() bool { return k.session.IsZero() }

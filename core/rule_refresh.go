@@ -112,15 +112,15 @@ func (p *policy) refreshSession(l Ledger, r refreshRequest, now time.Time) (refr
 // moved takes the session to a generation and a serial.
 func (p *policy) moved(l *Ledger, s *Session, r refreshRequest, gen, serial uint64, verdict refreshVerdict, now time.Time) (refreshOutcome, *Change) {
 	var c Change
+	if p.retire != AtOnce && !s.RetireAt.IsZero() { // one overlap at a time: what it kept is over now
+		s.MinSerial, s.RetireAt = s.Serial, time.Time{}
+		c.Publish = append(c.Publish, revokeBelow(s, s.Serial, time.Time{}))
+	}
 	switch {
 	case p.retire == AtOnce:
 		s.MinSerial, s.RetireAt = serial, time.Time{}
 		c.Publish = append(c.Publish, revokeBelow(s, serial, time.Time{}))
 	case p.retire > 0:
-		if !s.RetireAt.IsZero() { // one overlap at a time: what it kept is over now
-			s.MinSerial = s.Serial
-			c.Publish = append(c.Publish, revokeBelow(s, s.Serial, time.Time{}))
-		}
 		s.RetireAt = now.Add(p.retire)
 		c.Publish = append(c.Publish, revokeBelow(s, serial, s.RetireAt))
 	}

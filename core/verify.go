@@ -117,20 +117,20 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 			return err
 		}
 		good, retires := k.goodIn(&g.ledger, g.at)
-		if !good {
-			return ErrTokenRevoked // for ever: what is dead stays dead
+		if good {
+			k.shown.Store(g.life)
+			k.loaded.Store(&loaded{began: g.began, until: g.clock.Add(a.config.MaxStaleness), retires: retires})
 		}
-		vouches := g.clock.Add(a.config.MaxStaleness)
-		if !retires.IsZero() {
-			vouches = earliest(vouches, retires)
-		}
-		k.shown.Store(g.life)
-		k.loaded.Store(&loaded{began: g.began, until: vouches})
-		if g.began > came { // it shows all that was so when this request came
+		switch {
+		case g.began <= came:
+			// It was under way before the request came. It may know nothing of
+			// a session that began since, and too little of one that was put
+			// in doubt. The next load is newer.
+		case good:
 			return nil
+		default:
+			return ErrTokenRevoked
 		}
-		// It was under way before. If what has happened since does not put it in
-		// doubt it will do; else the next is newer.
 	}
 }
 
