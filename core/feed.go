@@ -3,6 +3,7 @@ package core
 import (
 	"crypto/sha256"
 	"maps"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,9 @@ type feed struct {
 	mu       sync.RWMutex
 	sessions map[ID]cut
 	delayed  map[ID]delayedCut
-	tokens   map[[16]byte]int64 // by jtiKey, until (Unix seconds)
-	doubted  map[string]uint64  // users of whom the feed may lack something, since which moment
-	floor    uint64             // no load that began before this moment vouches for anything
+	tokens   map[[16]byte]minute // by jtiKey, until
+	doubted  map[string]uint64   // users of whom the feed may lack something, since which moment
+	floor    uint64              // no load that began before this moment vouches for anything
 }
 
 // stripes is how finely tokens are told apart when a revocation was taken in.
@@ -52,17 +53,27 @@ type view struct {
 	full bool
 }
 
-// cut revokes a session's tokens below a serial.
+// cut revokes a session's tokens below a serial. There may be a million of them,
+// so it is small.
 type cut struct {
-	below uint64
-	until int64 // Unix seconds
+	below uint32 // math.MaxUint32: all, as serials as high as that never come
+	until minute
 }
+
+// minute is a time in Unix minutes, rounded up.
+type minute uint32
+
+func minuteOf(t time.Time) minute { return minute((t.Unix() + 59) / 60) }
 
 // delayedCut is a cut that takes effect later.
 type delayedCut struct {
-	below uint64
-	from  time.Time
-	until int64
+	cut
+	from time.Time
+}
+
+// cuts reports whether tokens of a serial are revoked.
+func (c cut) cuts(serial uint64) bool {
+	return serial < uint64(c.below) || c.below == math.MaxUint32
 }
 
 // epochMargin is how far the clock of a process that issues tokens may be ahead
@@ -75,7 +86,7 @@ func newFeed(most int, staleness time.Duration) *feed {
 		staleness: staleness,
 		sessions:  make(map[ID]cut),
 		delayed:   make(map[ID]delayedCut),
-		tokens:    make(map[[16]byte]int64),
+		tokens:    make(map[[16]byte]minute),
 		doubted:   make(map[string]uint64),
 	}
 	f.view.Store(new(view))
@@ -99,9 +110,12 @@ const (
 
 // passes reports whether a token that was let in before is still good, by
 // nothing but atomic loads. If not, it has to be looked up.
+//
+// What was taken in comes last: what a read brings is counted before the lease is
+// renewed and doubts are over.
 func (f *feed) passes(k *known, now time.Time) bool {
 	v := f.view.Load()
-	return k.taken.Load() == f.taken[stripe(k.session)].Load()+1 && f.doubts.Load() == 0 && v.covers(k) && v.leased(now)
+	return f.doubts.Load() == 0 && v.covers(k) && v.leased(now) && k.taken.Load() == f.taken[stripe(k.session)].Load()+1
 }
 
 // look is one look at all that is known: between two, a feed that was behind may
@@ -129,10 +143,10 @@ func (f *feed) look(k *known, now time.Time) verdict {
 // cuts reports whether the token is revoked, and whether it is going to be. It
 // needs the lock.
 func (f *feed) cuts(k *known, now time.Time) (yet, pending bool) {
-	if c, ok := f.sessions[k.session]; ok && k.serial < c.below {
+	if c, ok := f.sessions[k.session]; ok && c.cuts(k.serial) {
 		return true, false
 	}
-	if d, ok := f.delayed[k.session]; ok && k.serial < d.below {
+	if d, ok := f.delayed[k.session]; ok && d.cuts(k.serial) {
 		if !now.Before(d.from) {
 			return true, false
 		}
@@ -203,11 +217,10 @@ func (f *feed) enforce(events []Revocation, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range events {
-		until := e.Until.Unix()
-		if until <= now.Unix() {
+		if !now.Before(e.Until) {
 			continue
 		}
-		if !f.take(&e, until) {
+		if !f.take(&e) {
 			f.void(f.moments.Add(1), func(v *view) { v.full = true })
 			return false
 		}
@@ -217,8 +230,9 @@ func (f *feed) enforce(events []Revocation, now time.Time) bool {
 }
 
 // take takes one revocation in, if it has room. It needs the lock.
-func (f *feed) take(e *Revocation, until int64) bool {
-	room := len(f.sessions)+len(f.delayed)+len(f.tokens) < f.most
+func (f *feed) take(e *Revocation) bool {
+	room := f.held() < f.most
+	below, until := uint32(min(e.MinSerial, math.MaxUint32)), minuteOf(e.Until)
 	switch {
 	case e.JTI != "":
 		key := jtiKey(e.JTI)
@@ -232,27 +246,30 @@ func (f *feed) take(e *Revocation, until int64) bool {
 		if !known && !room {
 			return false
 		}
-		if e.MinSerial > d.below {
-			f.delayed[e.Session] = delayedCut{below: e.MinSerial, from: e.From, until: until}
+		if below > d.below {
+			f.delayed[e.Session] = delayedCut{cut{below, until}, e.From}
 		}
 	default:
 		c, known := f.sessions[e.Session]
 		if !known && !room {
 			return false
 		}
-		f.sessions[e.Session] = cut{below: max(c.below, e.MinSerial), until: max(c.until, until)}
+		f.sessions[e.Session] = cut{max(c.below, below), max(c.until, until)}
 	}
 	return true
 }
+
+// held returns how many revocations there are. It needs the lock.
+func (f *feed) held() int { return len(f.sessions) + len(f.delayed) + len(f.tokens) }
 
 // purge forgets revocations of tokens that have expired.
 func (f *feed) purge(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sec := now.Unix()
-	maps.DeleteFunc(f.sessions, func(_ ID, c cut) bool { return c.until <= sec })
-	maps.DeleteFunc(f.delayed, func(_ ID, d delayedCut) bool { return d.until <= sec })
-	maps.DeleteFunc(f.tokens, func(_ [16]byte, until int64) bool { return until <= sec })
+	over := minuteOf(now.Add(-time.Minute)) // of those that end within this minute, some are not
+	maps.DeleteFunc(f.sessions, func(_ ID, c cut) bool { return c.until <= over })
+	maps.DeleteFunc(f.delayed, func(_ ID, d delayedCut) bool { return d.until <= over })
+	maps.DeleteFunc(f.tokens, func(_ [16]byte, until minute) bool { return until <= over })
 }
 
 // overflowed reports whether something had no room.
