@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,26 +212,40 @@ func (f *feed) amend(change func(*view)) {
 // them for long. It never forgets a stricter one. It reports whether all of them
 // had room.
 func (f *feed) enforce(events []Revocation, now time.Time) bool {
-	if len(events) == 0 {
-		return true
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, e := range events {
-		if !now.Before(e.Until) {
-			continue
-		}
-		if !f.take(&e) {
-			f.void(f.moments.Add(1), func(v *view) { v.full = true })
+	for some := range slices.Chunk(events, enforceChunk) {
+		if !f.enforceSome(some, now) {
 			return false
 		}
-		f.taken[stripe(e.Session)].Add(1)
 	}
 	return true
 }
 
-// take takes one revocation in, if it has room. It needs the lock.
-func (f *feed) take(e *Revocation) bool {
+// enforceChunk is how many revocations are taken in while nothing is looked up.
+const enforceChunk = 1000
+
+func (f *feed) enforceSome(events []Revocation, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range events {
+		e := &events[i]
+		if !now.Before(e.Until) {
+			continue
+		}
+		news, room := f.take(e)
+		if !room {
+			f.void(f.moments.Add(1), func(v *view) { v.full = true })
+			return false
+		}
+		if news {
+			f.taken[stripe(e.Session)].Add(1)
+		}
+	}
+	return true
+}
+
+// take takes one revocation in, if it has room, and reports whether it was news.
+// It needs the lock.
+func (f *feed) take(e *Revocation) (news, fits bool) {
 	room := f.held() < f.most
 	below, until := uint32(min(e.MinSerial, math.MaxUint32)), minuteOf(e.Until)
 	switch {
@@ -238,25 +253,27 @@ func (f *feed) take(e *Revocation) bool {
 		key := jtiKey(e.JTI)
 		old, known := f.tokens[key]
 		if !known && !room {
-			return false
+			return false, false
 		}
 		f.tokens[key] = max(old, until)
+		news = !known
 	case !e.From.IsZero():
 		d, known := f.delayed[e.Session]
 		if !known && !room {
-			return false
+			return false, false
 		}
-		if below > d.below {
+		if news = below > d.below; news {
 			f.delayed[e.Session] = delayedCut{cut{below, until}, e.From}
 		}
 	default:
 		c, known := f.sessions[e.Session]
 		if !known && !room {
-			return false
+			return false, false
 		}
 		f.sessions[e.Session] = cut{max(c.below, below), max(c.until, until)}
+		news = below > c.below
 	}
-	return true
+	return news, true
 }
 
 // held returns how many revocations there are. It needs the lock.

@@ -62,14 +62,17 @@ func (u *uses) note(g *usage, userID string, s use) {
 	if g.says(s.serial, s.gen, s.at, u.touch) {
 		return
 	}
-	select {
-	case u.queue <- userUse{userID, s, g}:
-	default:
-		return
-	}
-	g.serial.Store(max(g.serial.Load(), s.serial))
-	g.gen.Store(max(g.gen.Load(), s.gen))
+	serial, gen, touched := g.serial.Load(), g.gen.Load(), g.touched.Load()
+	g.serial.Store(max(serial, s.serial))
+	g.gen.Store(max(gen, s.gen))
 	g.recorded(s.at)
+	select {
+	case u.queue <- userUse{userID, s, g}: // from here on its writer may forget it
+	default:
+		g.serial.Store(serial)
+		g.gen.Store(gen)
+		g.touched.Store(touched)
+	}
 }
 
 // says reports whether a sign of life adds nothing to what was noted.

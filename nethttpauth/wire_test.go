@@ -6,13 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/memstore"
@@ -23,19 +28,21 @@ import (
 // through net/http without sockets, in fake time that begins on 1 January 2000.
 
 const (
-	prefix = "/api/v1/auth"
-	begins = "2000-01-01T00:00:00Z"
+	prefix      = "/api/v1/auth"
+	adminPrefix = "/api/v1/admin"
+	begins      = "2000-01-01T00:00:00Z"
 )
 
 var testKey = []byte(rand.Text() + rand.Text())
 
-// site is an app with the routes. Its users are alice and bob, who have the
-// password "pw", and who can be made inactive.
+// site is an app with the routes. Its users are alice, bob and root, who is an
+// admin. They have the password "pw" and can be made inactive.
 type site struct {
 	t        *testing.T
 	auth     *core.Auth
 	store    *failing
 	mux      *http.ServeMux
+	users    map[string]core.Identity // by name
 	inactive map[string]bool
 	broken   error   // what the app's functions fail with
 	failures []error // that were audited
@@ -61,12 +68,20 @@ func (s *failing) Commit(ctx context.Context, user string, c core.Change) (core.
 	return s.Store.Commit(ctx, user, c)
 }
 
+func (s *failing) LoadMany(ctx context.Context, users []string) (map[string]core.Ledger, error) {
+	if s.down.Load() {
+		return nil, errDown
+	}
+	return s.Store.LoadMany(ctx, users)
+}
+
 // onSite runs a test on a site in a bubble of fake time. Cookies are not Secure
 // unless change says so.
 func onSite(t *testing.T, change func(*core.Config), test func(t *testing.T, s *site)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{t: t, store: &failing{Store: memstore.New()}, mux: http.NewServeMux(), inactive: make(map[string]bool)}
+		s.users = map[string]core.Identity{"alice": {UserID: "alice"}, "bob": {UserID: "bob"}, "root": {UserID: "root", Roles: []string{"admin"}}}
 		c := core.Config{
 			Store:  s.store,
 			Keys:   []core.Key{{Secret: testKey}},
@@ -78,15 +93,16 @@ func onSite(t *testing.T, change func(*core.Config), test func(t *testing.T, s *
 				}
 			},
 			Authenticate: func(_ context.Context, c core.Credentials) (core.Identity, error) {
+				user, known := s.users[c.Username]
 				switch {
 				case s.broken != nil:
 					return core.Identity{}, s.broken
-				case c.Username != "alice" && c.Username != "bob" || c.Password != "pw":
+				case !known || c.Password != "pw":
 					return core.Identity{}, core.ErrInvalidCredentials
 				case s.inactive[c.Username]:
 					return core.Identity{}, fmt.Errorf("the app: %w", core.ErrUserInactive)
 				}
-				return core.Identity{UserID: c.Username}, nil
+				return user, nil
 			},
 			Active: func(_ context.Context, user string) (bool, error) { return !s.inactive[user], s.broken },
 		}
@@ -99,6 +115,8 @@ func onSite(t *testing.T, change func(*core.Config), test func(t *testing.T, s *
 		}
 		defer s.auth.Close()
 		nethttpauth.Mount(s.mux, prefix, s.auth.Routes())
+		nethttpauth.Mount(s.mux, adminPrefix, s.auth.AdminRoutes(core.Role("admin")))
+		nethttpauth.Mount(s.mux, "/", s.auth.KeyRoutes())
 		synctest.Wait() // the feed has been read
 		test(t, s)
 	})
@@ -140,10 +158,22 @@ type answer struct {
 	body   string
 }
 
-// do sends a request to a route of the group. A body is sent as JSON.
+// do sends a request to a route of the auth group.
 func (s *site) do(method, route, body string, parts ...part) answer {
 	s.t.Helper()
-	r := httptest.NewRequest(method, prefix+route, strings.NewReader(body))
+	return s.ask(method, prefix+route, body, parts...)
+}
+
+// admin sends a request to a route of the admin group.
+func (s *site) admin(method, route, body string, parts ...part) answer {
+	s.t.Helper()
+	return s.ask(method, adminPrefix+route, body, parts...)
+}
+
+// ask sends a request. A body is sent as JSON.
+func (s *site) ask(method, path, body string, parts ...part) answer {
+	s.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -152,7 +182,7 @@ func (s *site) do(method, route, body string, parts ...part) answer {
 	}
 	w := httptest.NewRecorder()
 	s.mux.ServeHTTP(w, r)
-	return answer{s.t, method + " " + route + " " + body, w.Code, w.Result().Header, w.Body.String()}
+	return answer{s.t, method + " " + strings.TrimPrefix(path, prefix) + " " + body, w.Code, w.Result().Header, w.Body.String()}
 }
 
 func (s *site) post(route, body string, parts ...part) answer {
@@ -253,9 +283,10 @@ type pair struct {
 			Name       string
 			ClientType string `json:"client_type"`
 		}
-		IP        string
-		CreatedAt time.Time `json:"created_at"`
-		ExpiresAt time.Time `json:"expires_at"`
+		IP         string
+		CreatedAt  time.Time `json:"created_at"`
+		LastSeenAt time.Time `json:"last_seen_at"`
+		ExpiresAt  time.Time `json:"expires_at"`
 	}
 
 	Cookie, DeviceCookie string // that were set
@@ -284,12 +315,55 @@ func (s *site) alive(what string, p pair, want bool) {
 	}
 }
 
-// session is a Session as it stands in an answer, at the time of its sign-in.
+// use uses access tokens once, so that later requests with them note nothing new.
+func (s *site) use(pairs ...pair) {
+	s.t.Helper()
+	for _, p := range pairs {
+		s.alive("used", p, true)
+	}
+}
+
+// ledgers returns what the store has of all users, when the background is done.
+func (s *site) ledgers() map[string]core.Ledger {
+	s.t.Helper()
+	synctest.Wait()
+	all := make(map[string]core.Ledger)
+	for _, user := range s.users {
+		l, err := s.store.Store.Load(s.t.Context(), user.UserID)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all[user.UserID] = l
+	}
+	return all
+}
+
+// unchanged checks that the store has what it had.
+func (s *site) unchanged(what string, before map[string]core.Ledger) {
+	s.t.Helper()
+	after := s.ledgers()
+	if reflect.DeepEqual(before, after) {
+		return // most are, and it is much faster
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		s.t.Errorf("%s changed the store:\n%s", what, diff)
+	}
+}
+
+// same checks that two answers are the same bytes.
+func (a answer) same(b answer) {
+	a.t.Helper()
+	if a.status != b.status || a.body != b.body || !maps.EqualFunc(a.header, b.header, slices.Equal) {
+		a.t.Errorf("%s: got %d %v %s%s: got %d %v %s", a.asked, a.status, a.header, a.body, b.asked, b.status, b.header, b.body)
+	}
+}
+
+// session is a Session as it stands in an answer, unless it was used since.
 func (p pair) session(current bool) string {
 	return fmt.Sprintf(`{"id":%q,"current":%v,"device":{"id":%q,"name":%q,"type":"unknown","client_type":%q,"browser":"","os":""},`+
 		`"ip":%q,"location":null,"created_at":%q,"last_seen_at":%q,"expires_at":%q,"risk":{"score":0,"level":"low","reasons":[]}}`,
 		p.Session.ID, current, p.Session.Device.ID, p.Session.Device.Name, p.Session.Device.ClientType, p.Session.IP,
-		p.Session.CreatedAt.Format(time.RFC3339Nano), p.Session.CreatedAt.Format(time.RFC3339Nano), p.Session.ExpiresAt.Format(time.RFC3339Nano))
+		p.Session.CreatedAt.Format(time.RFC3339Nano), p.Session.LastSeenAt.Format(time.RFC3339Nano), p.Session.ExpiresAt.Format(time.RFC3339Nano))
 }
 
 var errDown = errors.New("connection refused")
