@@ -295,6 +295,6 @@ func (a *Auth) pair(userID string, s *Session, jti ID) (Pair, error) {
 		RefreshToken:     refresh,
 		RefreshExpiresIn: left(s.RefreshExpiresAt),
 		Session:          *s,
-		cookieLife:       left(cookieUntil),
+		cookieLife:       min(left(cookieUntil), s.AbsoluteExpiresAt.Sub(now).Truncate(time.Second)), // no cookie outlives the session
 	}, nil
 }

@@ -246,12 +246,9 @@ func (c *jarCase) play(s *site) string {
 		if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != 200 {
 			return fmt.Sprintf("%s: %d %s", what, a.status, a.body)
 		}
-		left := int(over.Sub(time.Now().Truncate(time.Second)) / time.Second) // as "expires_in", from the second of "iat"
+		left := int(time.Until(over) / time.Second)
 		if c.Policy == core.Rotate {
-			if p.RefreshExpiresIn > left {
-				return fmt.Sprintf("%s: the refresh token lives %d s, the session %d s", what, p.RefreshExpiresIn, left)
-			}
-			left = p.RefreshExpiresIn
+			left = min(left, p.RefreshExpiresIn)
 		}
 		lines := a.header.Values("Set-Cookie")
 		if len(lines) > most {
