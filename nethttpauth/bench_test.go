@@ -3,6 +3,7 @@ package nethttpauth_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -124,5 +125,45 @@ func TestAllocations(t *testing.T) {
 	guarded.ServeHTTP(w, r)
 	if n := testing.AllocsPerRun(1000, func() { guarded.ServeHTTP(w, r) }); n > plain+2 || w.status != 200 {
 		t.Errorf("%v allocations, %v without the guard; status %d", n, plain, w.status)
+	}
+}
+
+// BenchmarkSocket is a request over a kept loopback connection, several at once:
+// without auth, and behind a guard with a token that was seen before.
+func BenchmarkSocket(b *testing.B) {
+	auth, tokens := benchAuth(b, 1, nil)
+	for _, bench := range []struct {
+		name    string
+		handler http.Handler
+	}{
+		{"no auth", ok},
+		{"known token", nethttpauth.Require(auth)(ok)},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			server := httptest.NewServer(bench.handler)
+			defer server.Close()
+			b.RunParallel(func(pb *testing.PB) {
+				client := &http.Client{Transport: &http.Transport{}}
+				defer client.CloseIdleConnections()
+				for pb.Next() {
+					r, err := http.NewRequest("GET", server.URL+"/orders", nil)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					r.Header.Set("Authorization", "Bearer "+tokens[0])
+					res, err := client.Do(r)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					_, err = io.Copy(io.Discard, res.Body)
+					if res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+						b.Error(res.Status, err)
+						return
+					}
+				}
+			})
+		})
 	}
 }
