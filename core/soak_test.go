@@ -238,12 +238,8 @@ func TestProofSoak(t *testing.T) {
 			t.Errorf("health %+v", h)
 		}
 		t.Log(s.done)
-		if err := s.Close(); err != nil {
+		if err := s.Close(); err != nil { // a goroutine that stays keeps the bubble from ending
 			t.Error(err)
-		}
-		synctest.Wait()
-		if n := runtime.NumGoroutine(); n > before {
-			t.Errorf("%d goroutines after Close, %d before New", n, before)
 		}
 	})
 }
