@@ -41,7 +41,8 @@ func TestProofRevokedInEverySpelling(t *testing.T) {
 					config := func(c *core.Config) {
 						c.Keys, c.Secrets, c.Leeway = []core.Key{key}, []core.Secret{{Value: testSecret("spelling")}}, time.Minute
 					}
-					here, there := open(t, store, config), open(t, store, config)
+					here := open(t, store, config)
+					there := open(t, store, config, func(c *core.Config) { c.Foreign.Keys = c.Keys }) // and the key's foreign tokens, too
 					settle(here)
 					bystander := here.signIn("bob")
 					pair := here.signIn("alice")

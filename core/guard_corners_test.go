@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,11 +111,11 @@ func TestFeedSessionThatBeganDuringAJoinedLoad(t *testing.T) {
 // The clock is set forward for some minutes, and back.
 func TestFeedClockForwardAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var wall time.Duration
+		var wall atomic.Int64 // by which the wall clock is moved
 		store := &unswept{newTap()}
 		auth, err := core.NewBy(core.Config{
 			Store: store, Keys: []core.Key{{Secret: testSecret("key")}}, Audit: (&trail{}).add,
-		}, func() time.Time { return wallMoved(time.Now(), wall) })
+		}, func() time.Time { return wallMoved(time.Now(), time.Duration(wall.Load())) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,9 +129,9 @@ func TestFeedClockForwardAndBack(t *testing.T) {
 		}
 		elapse(time.Second)
 		h.expectVerify(p, core.ErrTokenRevoked)
-		wall = 3 * time.Hour
+		wall.Store(int64(3 * time.Hour))
 		elapse(3 * time.Minute)
-		wall = 0
+		wall.Store(int64(0))
 		elapse(time.Second)
 		h.expectVerify(p, core.ErrTokenRevoked)
 		elapse(time.Minute)
@@ -161,11 +162,11 @@ func TestFeedRetireAtIsLeftBehind(t *testing.T) {
 // token is to be retired before that.
 func TestFeedLoadOfATokenThatRetiresAndAClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var wall time.Duration
+		var wall atomic.Int64 // by which the wall clock is moved
 		one := newTap()
 		other := &tap{Store: one.Store}
 		c := core.Config{Store: other, Keys: []core.Key{{Secret: testSecret("key")}}, Audit: (&trail{}).add, RetireAccess: 10 * time.Second, Leeway: time.Minute}
-		auth, err := core.NewBy(c, func() time.Time { return wallMoved(time.Now(), wall) })
+		auth, err := core.NewBy(c, func() time.Time { return wallMoved(time.Now(), time.Duration(wall.Load())) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +185,7 @@ func TestFeedLoadOfATokenThatRetiresAndAClockSetBack(t *testing.T) {
 		here.refresh(p)
 		elapse(9 * time.Second)
 		there.expectVerify(p, nil)
-		wall = -30 * time.Second
+		wall.Store(int64(-30 * time.Second))
 		if err := here.Revoke(context.Background(), "alice", p.Session.ID, core.ReasonRevoked); err != nil {
 			t.Fatal(err)
 		}
