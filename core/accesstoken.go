@@ -99,13 +99,9 @@ func (v accessVerifier) verify(token string, now time.Time) (*accessClaims, erro
 // read checks everything but the time. Nothing of the payload is looked at
 // before the signature is known to be good.
 func (v accessVerifier) read(token string) (*accessClaims, error) {
-	if len(token) > accessTokenMax {
-		return nil, errTokenLong
-	}
-	header, rest, ok1 := strings.Cut(token, ".")
-	payload, signature, ok2 := strings.Cut(rest, ".")
-	if !ok1 || !ok2 || !inBase64(header) || !inBase64(payload) || !inBase64(signature) { // "." is not in it
-		return nil, errTokenForm
+	header, payload, signature, err := cutToken(token)
+	if err != nil {
+		return nil, err
 	}
 	key, err := v.ring.keyFor(header)
 	if err != nil {
@@ -132,6 +128,20 @@ func (v accessVerifier) read(token string) (*accessClaims, error) {
 		return nil, errTokenAudience
 	}
 	return c, nil
+}
+
+// cutToken returns the parts of a token in the compact form of RFC 7515 section
+// 3.1, each of which may be empty and is of no other characters than it may have.
+func cutToken(token string) (header, payload, signature string, err error) {
+	if len(token) > accessTokenMax {
+		return "", "", "", errTokenLong
+	}
+	header, rest, ok1 := strings.Cut(token, ".")
+	payload, signature, ok2 := strings.Cut(rest, ".")
+	if !ok1 || !ok2 || !inBase64(header) || !inBase64(payload) || !inBase64(signature) { // "." is not in it
+		return "", "", "", errTokenForm
+	}
+	return header, payload, signature, nil
 }
 
 // keyFor returns the key that a header names, if it is one that such a token

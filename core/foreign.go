@@ -141,13 +141,9 @@ func (v *foreignVerifier) verify(token string, now time.Time) (*known, error) {
 // read checks everything but the time. Nothing of the payload is looked at
 // before the signature is known to be good.
 func (v *foreignVerifier) read(token string) (*known, error) {
-	if len(token) > accessTokenMax {
-		return nil, errTokenLong
-	}
-	header, rest, ok1 := strings.Cut(token, ".")
-	payload, signature, ok2 := strings.Cut(rest, ".")
-	if !ok1 || !ok2 || !inBase64(header) || !inBase64(payload) || !inBase64(signature) {
-		return nil, errTokenForm
+	header, payload, signature, err := cutToken(token)
+	if err != nil {
+		return nil, err
 	}
 	keys, err := v.keysFor(header)
 	if err != nil {
