@@ -37,13 +37,14 @@ func (a *Auth) WatchLogin(r Request) (*LoginWatch, *Response) {
 // Answer returns the app's answer with the refresh cookie and the device cookie.
 //
 // It looks for an access token in the answer: status 2xx, a JSON object as the
-// body, the member Config.TokenMember. If it is one of this Auth, from a session that the
-// login has just begun, the cookie is that session's. If it is a foreign one, a
-// session is begun for its user; the app's answer keeps the foreign token, and
-// the first refresh brings one of this Auth. The session that the browser had
+// body, the member Config.TokenMember. If it is one of this Auth, from a session
+// that the login has just begun, the cookie is that session's. If it is a foreign
+// one, a session is begun for its user; the app's answer keeps the foreign token,
+// and the first refresh brings one of this Auth. The session that the browser had
 // ends. Anything else goes out as it came: a failed login, an answer without a
 // token, or, audited as EventFailed, with a token that is not good or is from
-// before the login. What is no login must not be watched.
+// before the login. What is no login, or repeats a token that a client sent, must
+// not be watched.
 //
 // If the session can't be had it returns a refusal, to be sent in place of the
 // app's answer with all its headers: nobody is left half signed in.
