@@ -228,6 +228,9 @@ func TestLeaseByBothClocks(t *testing.T) {
 		{0, 10 * time.Minute, true},
 		{2 * time.Second, 0, true}, // set back
 		{2 * time.Second, -10 * time.Second, true},
+		{1500 * time.Millisecond, 2400 * time.Millisecond, true}, // hardly set, but over by one of them
+		{1900 * time.Millisecond, time.Second, false},
+		{time.Second, -10 * time.Second, true}, // what was forgotten may matter again
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var wall time.Duration

@@ -166,5 +166,9 @@ func TestGuardStrict(t *testing.T) {
 		}
 		expectDecision(t, "the feed has yet to bring it", lax.Check(bearing(p.AccessToken)), "alice", nil, "")
 		expectDecision(t, "revoked elsewhere just now", strict.Check(bearing(p.AccessToken)), "", core.ErrTokenRevoked, invalidToken)
+		// Whoever was refused once stays refused, though the feed has yet to bring it.
+		for range 2 {
+			expectDecision(t, "refused a moment ago", lax.Check(bearing(p.AccessToken)), "", core.ErrTokenRevoked, invalidToken)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -68,8 +69,12 @@ func TestMuchIsTakenIn(t *testing.T) {
 		return sum
 	}
 	var racer sync.WaitGroup
-	racer.Go(func() { f.enforce(events, now) })
-	for taken() == 0 {
+	var done atomic.Bool
+	racer.Go(func() {
+		f.enforce(events, now)
+		done.Store(true)
+	})
+	for taken() == 0 && !done.Load() {
 		runtime.Gosched()
 	}
 	f.look(&known{principal: &Principal{UserID: "alice"}, session: ID{1}}, now)
