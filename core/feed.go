@@ -276,6 +276,17 @@ func (f *feed) take(e *Revocation) (news, fits bool) {
 	return news, true
 }
 
+// bury takes a token in that a ledger has shown dead, so that whoever was told so
+// is not let in by what was known before, and the next time costs no load.
+func (f *feed) bury(k *known) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.tokens[k.jti]; !ok && f.held() < f.most {
+		f.tokens[k.jti] = minuteOf(k.until)
+		f.taken[stripe(k.session)].Add(1)
+	}
+}
+
 // held returns how many revocations there are. It needs the lock.
 func (f *feed) held() int { return len(f.sessions) + len(f.delayed) + len(f.tokens) }
 
@@ -306,11 +317,9 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap boo
 			v.life++
 		}
 		v.epoch, v.readAt = epoch, began
-		if moment > f.floor {
+		if moment > f.floor { // else something came up that the read has not seen
 			v.lease = began.Add(f.staleness)
-		}
-		if whole {
-			v.full = false
+			v.full = v.full && !whole
 		}
 	})
 }

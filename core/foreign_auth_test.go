@@ -299,7 +299,7 @@ func TestForeignRevocationIsInTheLedger(t *testing.T) {
 		blind.expectToken("good", good, nil)
 		fail("tail", "load")
 		elapse(time.Minute)
-		blind.expectToken("revoked, without the store", bad, core.ErrStoreUnavailable)
+		blind.expectToken("shown revoked before, without the store", bad, core.ErrTokenRevoked)
 		blind.expectToken("good, without the store", good, core.ErrStoreUnavailable)
 		// The process that revoked it knows it all the same.
 		h.expectToken("where it was revoked", bad, core.ErrTokenRevoked)

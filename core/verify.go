@@ -129,7 +129,7 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 		case good:
 			return nil
 		default:
-			a.feed.doubt(k.userID()) // whoever was told so is not let in by what was known before
+			a.feed.bury(k) // what is dead stays dead
 			return ErrTokenRevoked
 		}
 	}
