@@ -93,7 +93,7 @@ type Config struct {
 	TrustedOrigins []string
 
 	// AccessCookie is a cookie in which guards look for the access token when
-	// there is no Authorization header; the app sets it. A request with it that
+	// there is no bearer token; the app sets it. A request with it that
 	// changes state and comes from another site is refused. "": none.
 	AccessCookie string
 	// TokenMember is the member of a login answer in which [LoginWatch] finds the

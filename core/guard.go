@@ -39,8 +39,9 @@ func (a *Auth) OptionalGuard(rules ...Rule) *Guard {
 
 // Check decides about one request.
 //
-// For a token that this process has seen, by default and with rules of scope,
-// role and freshness, it takes no lock, allocates nothing and asks no store.
+// For a bearer token that this process has seen, without rules or with those of
+// scope, role and freshness, it allocates nothing and asks no store as long as
+// the feed vouches, and takes no lock unless something new may concern it.
 func (g *Guard) Check(r Request) Decision {
 	token, err := g.auth.presented(r)
 	if token == "" && err == nil && g.optional {

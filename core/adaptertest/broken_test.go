@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,9 @@ func TestBrokenAdaptersAreCaught(t *testing.T) {
 // The server's own address passes for the client's where both are 127.0.0.1.
 func TestPeerAtTheWrongEnd(t *testing.T) {
 	if l, err := net.Listen("tcp", "127.0.0.9:0"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("this machine has one loopback address: %v", err)
+		}
 		t.Skipf("this machine has one loopback address: %v", err)
 	} else {
 		l.Close()
