@@ -55,7 +55,8 @@ var brokenFeeds = []broken{
 				slices.SortFunc(batch.Events, func(x, y core.Revocation) int { return bytes.Compare(x.Session[:], y.Session[:]) })
 			})
 		},
-		caught: []string{"feed/order", "feed/cursors", "feed/whole", "concurrent/order"},
+		// Not always by feed/cursors: its four pairs may come in order by chance.
+		caught: []string{"feed/order", "feed/whole", "concurrent/order"},
 		also:   wholeFeeds,
 	},
 	{

@@ -9,7 +9,7 @@ import (
 var feedCases = []testCase{
 	{
 		"feed/order",
-		"Revocations are in the feed in the order of their commits, whoever's they are, those of one commit in its order, each once.",
+		"A user's revocations are in the feed in the order of their commits, those of one commit in its order, each once.",
 		feedOrder,
 	},
 	{

@@ -24,11 +24,12 @@ type kit struct {
 	skipped string
 	ticks   int64
 	made    map[string]int // the revocations of this case, numbered from 1
+	users   map[int]string // whose they are, of those that were committed
 }
 
 func newKit(ctx context.Context, store core.Store) *kit {
 	now := time.Now().UTC().Truncate(time.Second)
-	return &kit{ctx: ctx, store: store, now: now, made: map[string]int{}}
+	return &kit{ctx: ctx, store: store, now: now, made: map[string]int{}, users: map[int]string{}}
 }
 
 // stop ends a case, or a goroutine of one, from within.
@@ -155,9 +156,39 @@ func (k *kit) load(user string) core.Ledger {
 
 // commit commits a change that has to succeed.
 func (k *kit) commit(user string, c core.Change) {
+	k.publishes(user, c)
 	if _, err := k.store.Commit(k.ctx, user, c); err != nil {
 		k.fatalf("Commit(%s): got error %v, want none", short(user), err)
 	}
+}
+
+// publishes says whose the revocations of a change are.
+func (k *kit) publishes(user string, c core.Change) {
+	for _, r := range c.Publish {
+		n := k.number(r)
+		k.mu.Lock()
+		k.users[n] = user
+		k.mu.Unlock()
+	}
+}
+
+// byUser puts revocations of one user beside each other, in the order that they have.
+func (k *kit) byUser(events []core.Revocation) []core.Revocation {
+	first := map[string]int{} // of each user, the lowest number
+	user := func(r core.Revocation) string {
+		n := k.number(r)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.users[n]
+	}
+	for _, r := range events {
+		if n, u := k.number(r), user(r); first[u] == 0 || n < first[u] {
+			first[u] = n
+		}
+	}
+	sorted := slices.Clone(events)
+	slices.SortStableFunc(sorted, func(a, b core.Revocation) int { return first[user(a)] - first[user(b)] })
+	return sorted
 }
 
 // conflict commits a change that has to be refused with what stands.
@@ -208,8 +239,8 @@ func (k *kit) ours(events []core.Revocation) []core.Revocation {
 	return slices.DeleteFunc(slices.Clone(events), func(r core.Revocation) bool { return k.number(r) == 0 })
 }
 
-// published says which revocations of this case are to follow a cursor, in
-// this order, each once. It returns where the feed ends then.
+// published says which revocations of this case are to follow a cursor, those of
+// one user in this order, each once. It returns where the feed ends then.
 func (k *kit) published(after core.Cursor, want ...core.Revocation) core.Cursor {
 	b := k.tail(after, 0)
 	if b.Reset && after != "" {
@@ -219,8 +250,8 @@ func (k *kit) published(after core.Cursor, want ...core.Revocation) core.Cursor 
 	return b.Next
 }
 
-func (k *kit) sameEvents(what string, events, want []core.Revocation) {
-	got := k.ours(events)
+func (k *kit) sameEvents(what string, events, all []core.Revocation) {
+	got, want := k.byUser(k.ours(events)), k.byUser(all)
 	g, w := k.numbers(got), k.numbers(want)
 	if !slices.Equal(g, w) {
 		at := 0
