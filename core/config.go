@@ -84,7 +84,9 @@ type Config struct {
 	SessionLimitPolicy SessionLimitPolicy
 
 	// Prefix is the path under which browsers see the auth routes, such as
-	// "/api/v1/auth". It is where the cookies travel. "": "/".
+	// "/api/v1/auth". It is where the cookies travel: a login route of the app's
+	// own that is not below it sees none, and would leave the browser's session
+	// behind; then set Cookie.Path. "": "/".
 	Prefix string
 	// Cookie shapes the refresh cookie and the device cookie.
 	Cookie Cookie

@@ -45,9 +45,10 @@ func stripe(session ID) int { return int(session[0]) }
 
 // view is what the last read of the feed came to. It never changes.
 type view struct {
-	lease  time.Time
-	readAt time.Time // start of the read
-	epoch  Epoch
+	lease     time.Time
+	leaseWall int64     // lease by the wall clock, in Unix nanoseconds
+	readAt    time.Time // start of the read
+	epoch     Epoch
 	// life numbers the time since the feed was begun without a gap.
 	life uint64
 	// full says that something had no room: nothing is vouched for.
@@ -165,9 +166,13 @@ func (v *view) covers(k *known) bool {
 	return k.issuedAt.After(v.epoch.Began.Add(epochMargin)) || k.shown.Load() == v.life
 }
 
-// leased reports whether the view is fresh enough. After the wall clock was set
-// it is not: what was taken in, and what was forgotten, went by another time.
-func (v *view) leased(now time.Time) bool { return within(now, v.lease) && !jumped(v.readAt, now) }
+// leased reports whether the view is fresh enough, by both clocks, see within.
+// After the wall clock was set it is not: what was taken in, and what was forgotten,
+// went by another time.
+func (v *view) leased(now time.Time) bool {
+	over, wall := now.Sub(v.lease), time.Duration(now.UnixNano()-v.leaseWall)
+	return over < 0 && wall < 0 && (over-wall).Abs() <= time.Second
+}
 
 // jumped reports whether the wall clock was set in between.
 func jumped(from, to time.Time) bool {
@@ -276,11 +281,17 @@ func (f *feed) take(e *Revocation) (news, fits bool) {
 	return news, true
 }
 
-// bury takes a token in that a ledger has shown dead, so that whoever was told so
-// is not let in by what was known before, and the next time costs no load.
-func (f *feed) bury(k *known) {
+// bury takes a token in that a ledger has shown dead, or its session, so that
+// whoever was told so is not let in by what was known before, by another token of the
+// session neither, and the next time costs no load.
+func (f *feed) bury(k *known, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if have, ok := f.sessions[k.session]; ended && (ok || f.held() < f.most) {
+		f.sessions[k.session] = cut{below: math.MaxUint32, until: max(have.until, minuteOf(k.until))}
+		f.taken[stripe(k.session)].Add(1)
+		return
+	}
 	if _, ok := f.tokens[k.jti]; !ok && f.held() < f.most {
 		f.tokens[k.jti] = minuteOf(k.until)
 		f.taken[stripe(k.session)].Add(1)
@@ -319,6 +330,7 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap boo
 		v.epoch, v.readAt = epoch, began
 		if moment > f.floor { // else something came up that the read has not seen
 			v.lease = began.Add(f.staleness)
+			v.leaseWall = v.lease.UnixNano()
 			v.full = v.full && !whole
 		}
 	})

@@ -11,6 +11,7 @@ type Guard struct {
 	auth     *Auth
 	optional bool
 	strict   bool
+	sameSite bool
 	rules    demands
 }
 
@@ -22,10 +23,11 @@ type Decision struct {
 }
 
 // Guard returns a guard that refuses requests without an access token, and those
-// that break one of the rules: the first that they break is answered.
+// that break one of the rules: the first that they break is answered, but
+// [SameSite] before all.
 func (a *Auth) Guard(rules ...Rule) *Guard {
 	d := demands(slices.Clone(rules))
-	return &Guard{auth: a, strict: d.has(ruleStrict), rules: d}
+	return &Guard{auth: a, strict: d.has(ruleStrict), sameSite: d.has(ruleSameSite), rules: d}
 }
 
 // OptionalGuard returns a guard that lets requests without an access token in,
@@ -43,18 +45,25 @@ func (a *Auth) OptionalGuard(rules ...Rule) *Guard {
 // scope, role and freshness, it allocates nothing and asks no store as long as
 // the feed vouches, and takes no lock unless something new may concern it.
 func (g *Guard) Check(r Request) Decision {
-	token, err := g.auth.presented(r)
+	var token string
+	var err error
+	if g.sameSite {
+		err = g.auth.sameSite(r)
+	}
+	if err == nil {
+		token, err = g.auth.presented(r)
+	}
 	if token == "" && err == nil && g.optional {
 		return Decision{}
 	}
-	now := g.auth.now()
+	now, ctx := g.auth.now(), r.Context()
 	var p *Principal
 	if err == nil {
-		p, err = g.auth.admit(r.Context(), token, now, g.strict)
+		p, err = g.auth.admit(ctx, token, now, g.strict)
 	}
 	var broken *Rule
 	if err == nil {
-		broken, err = g.rules.meet(r.Context(), p, now)
+		broken, err = g.rules.meet(ctx, p, now)
 	}
 	if err != nil {
 		refusal := g.auth.refuse(r, err)
@@ -85,14 +94,19 @@ func (a *Auth) presented(r Request) (string, error) {
 }
 
 // bearer returns the access token in the Authorization header (RFC 6750 section
-// 2.1), or "".
+// 2.1), or "": valid until the handler returns.
 func bearer(r Request) string {
-	header := r.Header("Authorization")
+	var header string
+	if b, ok := r.(HeaderBorrower); ok {
+		header = b.BorrowHeader("Authorization")
+	} else {
+		header = r.Header("Authorization")
+	}
 	if header == "" {
 		return ""
 	}
 	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	if scheme != "Bearer" && !strings.EqualFold(scheme, "Bearer") { // the first is what nearly all write
 		return ""
 	}
 	return strings.TrimLeft(token, " ")

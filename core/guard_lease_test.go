@@ -229,6 +229,7 @@ func TestLeaseByBothClocks(t *testing.T) {
 		{2 * time.Second, 0, true}, // set back
 		{2 * time.Second, -10 * time.Second, true},
 		{1500 * time.Millisecond, 2400 * time.Millisecond, true}, // hardly set, but over by one of them
+		{2400 * time.Millisecond, 1500 * time.Millisecond, true}, // likewise, by the other
 		{1900 * time.Millisecond, time.Second, false},
 		{time.Second, -10 * time.Second, true}, // what was forgotten may matter again
 	} {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 )
@@ -32,6 +33,15 @@ type Request interface {
 	Body(limit int64) ([]byte, error)
 }
 
+// HeaderBorrower is a Request of a framework that reuses its buffers, and can
+// show a header without copying it. The access token is looked up by it.
+type HeaderBorrower interface {
+	Request
+	// BorrowHeader is Header, but what it returns is valid only until the
+	// handler returns.
+	BorrowHeader(name string) string
+}
+
 // Response is an answer, to be written as it is: each value of a header on a
 // line of its own. A header takes the place of one of that name which the app
 // has set before, except for Set-Cookie, which is added. It is not to be changed:
@@ -51,6 +61,41 @@ type Route struct {
 }
 
 const bodyLimit = 64 << 10
+
+// PathParam returns a parameter of a path, percent-decoded once: for an adapter
+// whose framework decodes never, or not always. In the route's pattern it is
+// ":name", between slashes; path is the request's as it was sent. Both are read
+// from their ends, so that a group may be mounted below another parameter of the
+// name. "": there is none, or the path is not one of the pattern's; slashes at its
+// end and the case of letters are no difference, since routers pass over them.
+func PathParam(pattern, path, name string) string {
+	pattern, path = strings.TrimRight(pattern, "/"), strings.TrimRight(path, "/")
+	value, found := "", false
+	for pattern != "" && path != "" {
+		i, j := strings.LastIndexByte(pattern, '/')+1, strings.LastIndexByte(path, '/')+1
+		want := pattern[i:]
+		if strings.ContainsAny(want, anySegments) {
+			return value
+		}
+		got, err := url.PathUnescape(path[j:])
+		switch {
+		case err != nil:
+			return ""
+		case !found && want == ":"+name:
+			value, found = got, true
+		case !strings.Contains(want, ":") && !strings.EqualFold(want, got) && !strings.EqualFold(want, path[j:]):
+			return ""
+		}
+		pattern, path = pattern[:max(i-1, 0)], path[:max(j-1, 0)]
+	}
+	if pattern+path != "" && !strings.ContainsAny(pattern, anySegments) {
+		return ""
+	}
+	return value
+}
+
+// anySegments mark a place in a pattern that takes other than one segment.
+const anySegments = "*+?"
 
 // reply answers with JSON that no cache keeps.
 func reply(status int, body any) Response {

@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type RefreshRequest struct {
 // ErrInternal. The client keeps its token after every one of them: a better one
 // may be on its way.
 func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
+	r.DeviceID, r.Client = strings.Clone(r.DeviceID), r.Client.own()
 	seen := Event{DeviceID: r.DeviceID, IP: r.Client.IP, UserAgent: cutText(r.Client.UserAgent, userAgentCap)}
 	if r.Token == "" {
 		return Pair{}, ErrRefreshTokenMissing

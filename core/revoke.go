@@ -20,6 +20,7 @@ func (a *Auth) end(ctx context.Context, userID string, which func(*Session) bool
 }
 
 func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(Ledger, time.Time) ([]Session, *Change)) (int, error) {
+	userID = strings.Clone(userID) // it outlives the call, see SignInRequest.own
 	ended, err := transact(ctx, a, userID, rule)
 	if err != nil {
 		return 0, err
@@ -76,7 +77,7 @@ func (a *Auth) Trim(ctx context.Context, userID string, keep int) (int, error) {
 func (a *Auth) Forget(ctx context.Context, userID string) error {
 	_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
 	if err == nil {
-		a.audit(ctx, EventUserForgotten, Event{UserID: userID})
+		a.audit(ctx, EventUserForgotten, Event{UserID: strings.Clone(userID)})
 	}
 	return err
 }

@@ -70,6 +70,7 @@ var errDeviceID = ErrBadRequest.saying("device_id must be at most 128 bytes with
 // a session id that existed before. Errors: ErrTooManySessions, ErrBadRequest,
 // what Confirm refused with, ErrStoreUnavailable, ErrInternal (an Identity that can't be).
 func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
+	r = r.own()
 	req, err := a.candidate(r)
 	if err != nil {
 		return Pair{}, err
@@ -125,6 +126,23 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
 	a.audit(ctx, EventSignedIn, seen)
 	return out.pair, nil
+}
+
+// own returns the request in memory of its own. What it says is kept, and a string
+// of some frameworks is a view of a buffer that the next request writes into.
+func (r SignInRequest) own() SignInRequest {
+	id := &r.Identity
+	id.UserID = strings.Clone(id.UserID)
+	id.Scopes, id.Roles, id.AMR = cloneList(id.Scopes, strings.Clone), cloneList(id.Roles, strings.Clone), cloneList(id.AMR, strings.Clone)
+	r.Client = r.Client.own()
+	return r
+}
+
+func (c Client) own() Client {
+	for _, text := range []*string{&c.DeviceID, &c.DeviceName, &c.ClientType, &c.IP, &c.UserAgent} {
+		*text = strings.Clone(*text)
+	}
+	return c
 }
 
 // confirm has the app check a sign-in again, and ends its session if that fails.

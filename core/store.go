@@ -30,7 +30,7 @@ type Store interface {
 	Commit(ctx context.Context, userID string, c Change) (Ledger, error)
 
 	// Tail returns the revocations that were committed after a position of
-	// the feed, in the order of their commits, each once. With none it waits,
+	// the feed, those of one user in the order of their commits, each once. With none it waits,
 	// up to wait, for the first. With the zero Cursor it returns at once with
 	// every revocation that may still matter. What it returns is never cut short.
 	//

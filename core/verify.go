@@ -129,7 +129,8 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 		case good:
 			return nil
 		default:
-			a.feed.bury(k) // what is dead stays dead
+			// What is dead stays dead.
+			a.feed.bury(k, !k.foreign() && g.ledger.session(k.session, g.at) == nil)
 			return ErrTokenRevoked
 		}
 	}
@@ -166,16 +167,45 @@ func (a *Auth) glance(ctx context.Context, userID string, alone bool) (glance, e
 // Such services learn of no revocation, and mark no token as seen in use.
 func (a *Auth) JWKS() []byte { return bytes.Clone(a.ring.jwks()) }
 
-type principalKey struct{}
+// PrincipalKey is the key under which a request's context has its *[Principal]:
+// for an adapter whose framework has a context of its own beside.
+type PrincipalKey struct{}
 
 // WithPrincipal returns a context that carries whom the request speaks for.
-// Guards do this.
+// Guards do this. On [context.Background] it allocates nothing, and two requests
+// with one token get the same context: key nothing by it. A nil Principal is
+// nobody, whoever ctx speaks for.
 func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	if ctx == context.Background() {
+		return (*principalContext)(p)
+	}
+	return context.WithValue(ctx, PrincipalKey{}, p)
 }
+
+// principalContext is a context that carries itself and is never done: since it
+// is the principal, it is there before the request that it is for.
+type principalContext Principal
+
+var _ context.Context = (*principalContext)(nil)
+
+func (*principalContext) Deadline() (deadline time.Time, ok bool) { return }
+func (*principalContext) Done() <-chan struct{}                   { return nil }
+func (*principalContext) Err() error                              { return nil }
+
+func (c *principalContext) Value(key any) any {
+	if key == (PrincipalKey{}) {
+		return (*Principal)(c)
+	}
+	return nil
+}
+
+// The context is named where one is printed or logged, and not what is in it.
+func (*principalContext) String() string                 { return "sallyport.WithPrincipal" }
+func (c *principalContext) GoString() string             { return c.String() }
+func (c *principalContext) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // FromContext returns whom the request speaks for, or nil if no guard let it in.
 func FromContext(ctx context.Context) *Principal {
-	p, _ := ctx.Value(principalKey{}).(*Principal)
+	p, _ := ctx.Value(PrincipalKey{}).(*Principal)
 	return p
 }

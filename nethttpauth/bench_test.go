@@ -66,7 +66,8 @@ func (w *nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (w *nowhere) WriteHeader(status int)      { w.status = status }
 
 func requestWith(token string) *http.Request {
-	r := httptest.NewRequest("GET", "/orders", nil)
+	server := context.WithValue(context.Background(), http.ServerContextKey, "") // it is never Background
+	r := httptest.NewRequest("GET", "/orders", nil).WithContext(server)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("User-Agent", "Mozilla/5.0")
 	return r

@@ -1,4 +1,4 @@
-// Package nethttpauth puts an [core.Auth] into an app on net/http. It holds no
+// Package nethttpauth puts a [core.Auth] into an app on net/http. It holds no
 // rule: it translates.
 package nethttpauth
 
@@ -18,7 +18,7 @@ import (
 func Mount(mux *http.ServeMux, prefix string, routes []core.Route) {
 	for _, route := range routes {
 		mux.HandleFunc(route.Method+" "+strings.TrimSuffix(prefix, "/")+route.Path, func(w http.ResponseWriter, r *http.Request) {
-			Write(w, route.Serve(request{r}))
+			Write(w, route.Serve(Request(r)))
 		})
 	}
 }
@@ -37,11 +37,11 @@ func Optional(auth *core.Auth, rules ...core.Rule) func(http.Handler) http.Handl
 func guard(g *core.Guard) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			d := g.Check(request{r})
+			d := g.Check(Request(r))
 			switch {
 			case d.Refusal != nil:
 				Write(w, *d.Refusal)
-			case d.Principal != nil:
+			case d.Principal != Principal(r): // nobody, perhaps, behind another guard
 				next.ServeHTTP(w, r.WithContext(core.WithPrincipal(r.Context(), d.Principal)))
 			default:
 				next.ServeHTTP(w, r)
@@ -58,7 +58,7 @@ func Principal(r *http.Request) *core.Principal { return core.FromContext(r.Cont
 // app's to write: [core.Pair.Response] is that of the library's own login route.
 // After an error nothing was added; [core.Auth.Problem] answers it.
 func SignIn(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.SignInForm) (core.Pair, error) {
-	pair, cookies, err := auth.SignInFrom(request{r}, form)
+	pair, cookies, err := auth.SignInFrom(Request(r), form)
 	for _, c := range cookies["Set-Cookie"] {
 		w.Header().Add("Set-Cookie", c)
 	}
@@ -77,10 +77,11 @@ func Write(w http.ResponseWriter, out core.Response) {
 	_, _ = w.Write(out.Body) // the client has gone: nobody is left to tell
 }
 
-// request is a [core.Request].
-type request struct{ r *http.Request }
+// Request returns a request as core sees it, for what is asked of an Auth by
+// hand, and for frameworks that stand on net/http.
+func Request(r *http.Request) core.Request { return request{r} }
 
-var _ core.Request = request{}
+type request struct{ r *http.Request }
 
 func (q request) Context() context.Context { return q.r.Context() }
 func (q request) Method() string           { return q.r.Method }

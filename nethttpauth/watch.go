@@ -15,7 +15,7 @@ import (
 func Watch(auth *core.Auth) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			watch, refusal := auth.WatchLogin(request{r})
+			watch, refusal := auth.WatchLogin(Request(r))
 			if refusal != nil {
 				Write(w, *refusal)
 				return

@@ -80,7 +80,7 @@ var rules = []rule{
 	{
 		name:   "stores read no clock",
 		reason: "a store is told every time that it needs; two clocks in one decision would disagree",
-		about:  func(s source) bool { return s.in("memstore") && !s.test },
+		about:  func(s source) bool { return (s.in("memstore") || s.in("redisstore")) && !s.test },
 		breaks: uses("time", clock[:3]...), // Tail may wait
 	},
 	{
@@ -88,6 +88,24 @@ var rules = []rule{
 		reason: "the adapter translates and holds no rule; for that the standard library and core are enough",
 		about:  func(s source) bool { return s.in("nethttpauth") && !s.test },
 		breaks: importsBeyond(inStd, under(core)),
+	},
+	{
+		name:   "ginauth imports",
+		reason: "Gin stands on net/http, and so does its adapter on that of net/http; whatever else it imports, every user on Gin gets",
+		about:  func(s source) bool { return s.in("ginauth") && !s.test },
+		breaks: importsBeyond(inStd, under(core), under(module+"/nethttpauth"), under("github.com/gin-gonic/gin")),
+	},
+	{
+		name:   "fiberauth imports",
+		reason: "Fiber's requests are translated as fasthttp has them: turned into those of net/http each would be copied whole (docs/adr/0004)",
+		about:  func(s source) bool { return s.in("fiberauth") && !s.test },
+		breaks: importsBeyond(inStd, under(core), among("github.com/gofiber/fiber/v2", "github.com/gofiber/fiber/v2/utils", "github.com/valyala/fasthttp")),
+	},
+	{
+		name:   "redisstore imports",
+		reason: "the client is the app's own; whatever else the store imports, every user of it gets",
+		about:  func(s source) bool { return s.in("redisstore") && !s.in("redisstore/internal") && !s.test },
+		breaks: importsBeyond(inStd, under(core), under("github.com/redis/go-redis/v9")),
 	},
 	{
 		name:   "no sleeping",

@@ -41,6 +41,18 @@ func TestRulesFire(t *testing.T) {
 		{"nethttpauth imports", "nethttpauth/a.go", `package nethttpauth; import _ "` + module + `/memstore"`},
 		{"", "nethttpauth/a_test.go", `package nethttpauth; import _ "` + module + `/memstore"`},
 
+		{"ginauth imports", "ginauth/a.go", `package ginauth; import _ "` + module + `/memstore"`},
+		{"ginauth imports", "ginauth/a.go", `package ginauth; import _ "github.com/gin-contrib/cors"`},
+		{"", "ginauth/a.go", `package ginauth; import _ "github.com/gin-gonic/gin"; import _ "` + module + `/nethttpauth"`},
+		{"fiberauth imports", "fiberauth/a.go", `package fiberauth; import _ "github.com/gofiber/fiber/v2/middleware/adaptor"`},
+		{"fiberauth imports", "fiberauth/a.go", `package fiberauth; import _ "` + module + `/nethttpauth"`},
+		{"", "fiberauth/a.go", `package fiberauth; import _ "github.com/gofiber/fiber/v2"; import _ "github.com/valyala/fasthttp"`},
+
+		{"redisstore imports", "redisstore/a.go", `package redisstore; import _ "github.com/alicebob/miniredis/v2"`},
+		{"stores read no clock", "redisstore/a.go", `package redisstore; import "time"; var f = time.Until`},
+		{"", "redisstore/a.go", `package redisstore; import _ "github.com/redis/go-redis/v9"`},
+		{"", "redisstore/internal/a/a.go", `package a; import _ "github.com/alicebob/miniredis/v2"`},
+
 		{"no sleeping", "examples/a/main.go", `package main; import clock "time"; func f() { clock.Sleep(1) }`},
 		{"no sleeping", "anywhere/a_test.go", `package a; import clock "time"; var f = clock.Sleep`},
 		{"no long file", "core/a.go", "package core\n" + strings.Repeat("\n", 500)},
