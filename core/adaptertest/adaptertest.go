@@ -9,6 +9,9 @@
 // where serve puts an [App] on the framework as the framework's users would; the
 // one of nethttpauth, in its conformance_test.go, shows how little that takes.
 // It is worth running with the race detector.
+//
+// [RunIdentity] is a test of its own: many users over a few connections, none of
+// whom may ever see, or be kept as, another.
 package adaptertest
 
 import (

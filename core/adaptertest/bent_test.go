@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/core/adaptertest"
@@ -22,6 +23,7 @@ type bent struct {
 	method  func(r *http.Request) string
 	host    func(r *http.Request) string
 	header  func(r *http.Request, name string) string
+	borrow  func(r *http.Request, name string) string
 	cookies func(r *http.Request, name string) []string
 	param   func(r *http.Request, name string) string
 	peer    func(r *http.Request) netip.Addr
@@ -55,6 +57,7 @@ func bend(how func(b *bent)) adaptertest.Adapter {
 		write:     func(w http.ResponseWriter, _ *http.Request, out core.Response) { writeOut(w, out) },
 		around:    func(next http.Handler) http.Handler { return next },
 	}
+	b.borrow = func(r *http.Request, name string) string { return b.header(r, name) }
 	b.mount, b.guard, b.signIn, b.watch = b.mountRoutes, b.check, b.signInFrom, b.watchLogin
 	how(b)
 	return adaptertest.Adapter{Serve: b.serve}
@@ -228,6 +231,8 @@ func listen(h http.Handler) (string, func(), error) {
 type perConn struct {
 	ctx       context.Context
 	principal *core.Principal
+	first     string // of a header
+	again     atomic.Pointer[core.Principal]
 }
 
 func connOf(r *http.Request) *perConn { return r.Context().Value(connKey{}).(*perConn) }
@@ -245,4 +250,5 @@ func (q request) Header(name string) string        { return q.b.header(q.r, name
 func (q request) Cookies(name string) []string     { return q.b.cookies(q.r, name) }
 func (q request) Param(name string) string         { return q.b.param(q.r, name) }
 func (q request) Peer() netip.Addr                 { return q.b.peer(q.r) }
+func (q request) BorrowHeader(name string) string  { return q.b.borrow(q.r, name) }
 func (q request) Body(limit int64) ([]byte, error) { return q.b.body(q.r, limit) }

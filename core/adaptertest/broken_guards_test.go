@@ -42,6 +42,20 @@ var brokenGuards = []broken{
 		caught: []string{"guard/no-token", "guard/bad-token", "guard/optional", "guard/rules", "guard/same-connection"},
 	},
 	{
+		name: "without a token whom a guard before let in",
+		how: guards(func(b *bent, _ adaptertest.Guarded, d core.Decision, w http.ResponseWriter, r *http.Request, next http.Handler) {
+			switch {
+			case d.Refusal != nil:
+				b.write(w, r, *d.Refusal)
+			case d.Principal != nil:
+				next.ServeHTTP(w, speakFor(r, d.Principal))
+			default:
+				next.ServeHTTP(w, r)
+			}
+		}),
+		caught: []string{"guard/inner"},
+	},
+	{
 		name: "no token is nobody",
 		how: guards(func(b *bent, _ adaptertest.Guarded, d core.Decision, w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if d.Refusal != nil && r.Header.Get("Authorization") != "" {
@@ -109,7 +123,7 @@ var brokenGuards = []broken{
 				return right(g, next)
 			}
 		},
-		caught: []string{"guard/optional"},
+		caught: []string{"guard/optional", "guard/inner"},
 		also:   []string{"guard/rules", "guard/same-connection", "guard/at-once"},
 	},
 	{
@@ -178,7 +192,7 @@ var brokenGuards = []broken{
 	{
 		name:   "Principal knows nobody",
 		how:    func(b *bent) { b.principal = func(*http.Request) *core.Principal { return nil } },
-		caught: []string{"guard/good-token", "guard/optional", "guard/rules", "guard/same-connection", "guard/at-once", "context/principal"},
+		caught: []string{"guard/good-token", "guard/optional", "guard/rules", "guard/same-connection", "guard/at-once", "context/principal", "guard/inner"},
 	},
 	{
 		name: "the principal is not in the context",
@@ -196,7 +210,7 @@ var brokenGuards = []broken{
 				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, d.Principal)))
 			})(b)
 		},
-		caught: []string{"guard/good-token", "guard/optional", "guard/rules", "guard/same-connection", "guard/at-once", "context/principal"},
+		caught: []string{"guard/good-token", "guard/optional", "guard/rules", "guard/same-connection", "guard/at-once", "context/principal", "guard/inner"},
 	},
 	{
 		name: "the context is lost in the guard",
@@ -242,7 +256,7 @@ var brokenGuards = []broken{
 				})
 			}
 		},
-		caught: []string{"guard/same-connection", "guard/at-once", "context/principal"},
+		caught: []string{"guard/same-connection", "guard/at-once", "context/principal", "guard/inner"},
 		also:   []string{"guard/optional", "guard/rules"},
 	},
 	{

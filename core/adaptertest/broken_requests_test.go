@@ -48,6 +48,18 @@ var brokenRequests = []broken{
 		caught: []string{"request/header", "request/strings-stay", "guard/bad-token"},
 	},
 	{
+		name:   "the first line of a borrowed header",
+		how:    func(b *bent) { b.borrow = firstLine },
+		caught: []string{"request/header-borrowed", "guard/bad-token"},
+	},
+	{
+		name: "a borrowed header by its exact name",
+		how: func(b *bent) {
+			b.borrow = func(r *http.Request, name string) string { return strings.Join(r.Header[name], ", ") }
+		},
+		caught: []string{"request/header-borrowed"},
+	},
+	{
 		name: "lines joined without a space",
 		how: func(b *bent) {
 			b.header = func(r *http.Request, name string) string { return strings.Join(r.Header.Values(name), ",") }

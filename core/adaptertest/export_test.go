@@ -3,6 +3,8 @@ package adaptertest
 import (
 	"slices"
 	"strings"
+
+	"github.com/sallyport-go/sallyport/core"
 )
 
 // CaseNames are the names of all cases.
@@ -21,3 +23,15 @@ func CheckGroups(a Adapter, groups ...string) error {
 		return !slices.Contains(groups, group)
 	}))
 }
+
+// IdentityRules are the names of what a soak may find.
+func IdentityRules() []string {
+	var names []string
+	for _, r := range soakRules {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// NewBook is the store of a soak.
+func NewBook() core.Store { return newBook() }

@@ -33,6 +33,11 @@ var guardCases = []testCase{
 		guardOptional,
 	},
 	{
+		"guard/inner",
+		"Behind a guard a request speaks for whom that guard let in, and behind an Optional without a token for nobody, whoever another guard before it let in.",
+		guardInner,
+	},
+	{
 		"guard/rules",
 		"A guard has the rules that it was made with: who breaks one is refused as core says, and runs nothing.",
 		guardRules,
@@ -310,4 +315,24 @@ func guardAtOnce(k *kit) {
 		})
 	}
 	k.parallel(askers...)
+}
+
+// guardInner puts guards behind one of another Auth, as it were.
+func guardInner(k *kit) {
+	auth, outer := k.auth(), &core.Principal{UserID: "an outer guard's"}
+	s := k.serve(App{
+		Context: func(ctx context.Context) context.Context { return core.WithPrincipal(ctx, outer) },
+		Guarded: []Guarded{
+			{Method: "GET", Path: "/required", Auth: auth.Auth, Handle: answerUser},
+			{Method: "GET", Path: "/optional", Auth: auth.Auth, Optional: true, Handle: answerUser},
+		},
+	})
+	c, alice := s.dial(), auth.signIn("alice")
+	for _, tt := range []struct{ raw, want string }{
+		{wire("GET", "/required", alice), "user alice"},
+		{wire("GET", "/optional", alice), "user alice"},
+		{wire("GET", "/optional"), "user nobody"},
+	} {
+		k.equal(line(tt.raw), c.ask(tt.raw).body, tt.want)
+	}
 }

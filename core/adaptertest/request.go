@@ -31,6 +31,11 @@ var requestCases = []testCase{
 		headerBytes,
 	},
 	{
+		"request/header-borrowed",
+		"BorrowHeader, where a Request has it, returns what Header returns.",
+		headersBorrowed,
+	},
+	{
 		"request/peer",
 		"Peer is the address at the other end of the connection, whatever headers say.",
 		peers,
@@ -133,6 +138,32 @@ func peers(k *kit) {
 				}
 			})
 		}
+	}
+}
+
+func headersBorrowed(k *kit) {
+	p := k.probe(App{})
+	for _, lines := range [][]string{
+		nil,
+		{"Authorization: Bearer a"},
+		{"Authorization:"},
+		{"Authorization: \t Bearer a \t"},
+		{"authorization: bearer  a"},
+		{"AUTHORIZATION: Basic a, b"},
+		{"Authorization: Bearer a", "Authorization: Bearer b"},
+		{"Authorization: Bearer a", "authorization:", "AUTHORIZATION: Bearer b"},
+		{"Authorization: Bearer \xff\xc3", "X-Authorization: Bearer c"},
+		{"Authorization: " + strings.Repeat("a", 3000)},
+	} {
+		p.show(wire("GET", probePath, lines...), func(r core.Request) {
+			b, ok := r.(core.HeaderBorrower)
+			if !ok {
+				k.skip("its Request has no BorrowHeader")
+			}
+			for _, name := range []string{"Authorization", "authorization", "X-Authorization", "User-Agent"} {
+				k.equal(fmt.Sprintf("%s of %q", name, lines), strings.Clone(b.BorrowHeader(name)), r.Header(name))
+			}
+		})
 	}
 }
 
