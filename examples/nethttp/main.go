@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/audit"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
+	"github.com/sallyport-go/sallyport/examples/internal/server"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
 	"github.com/sallyport-go/sallyport/examples/internal/users"
 	"github.com/sallyport-go/sallyport/memstore"
@@ -57,46 +58,29 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return console.Check(ctx, out, auth, set.Local)
 	}
 
-	a := &app{auth: auth, people: people}
-	handler, err := a.sameSite(a.routes(config.Prefix), config.TrustedOrigins)
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", set.Addr)
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
 	console.Welcome(out, "http://"+listener.Addr().String(), set)
-	return serve(ctx, listener, handler)
+	a := &app{auth: auth, people: people}
+	return server.Serve(ctx, listener, a.routes(config.Prefix))
 }
 
 // routes mounts the groups of the library and, beside them, the app's own.
-func (a *app) routes(prefix string) http.Handler {
-	admin := core.Role(users.RoleAdmin)
+func (a *app) routes(prefix string) *http.ServeMux {
 	mux := http.NewServeMux()
+	admin := core.Role(users.RoleAdmin)
 	nethttpauth.Mount(mux, prefix, a.auth.Routes())
 	nethttpauth.Mount(mux, "/api/v1/admin", a.auth.AdminRoutes(admin))
 	nethttpauth.Mount(mux, "/", a.auth.KeyRoutes())
 
-	signedIn, asAdmin := nethttpauth.Require(a.auth), nethttpauth.Require(a.auth, admin)
-	mux.Handle("GET /api/v1/me", signedIn(a.handle(a.me)))
-	mux.Handle("POST /api/v1/password", signedIn(a.handle(a.setPassword)))
-	mux.Handle("POST /api/v1/admin/users/{user}/active", asAdmin(a.handle(a.setActive)))
-	mux.Handle("GET /healthz", a.handle(a.health))
+	// The groups refuse other sites on their own; the app's routes ask for it.
+	signedIn := nethttpauth.Require(a.auth, core.SameSite())
+	asAdmin := nethttpauth.Require(a.auth, core.SameSite(), admin)
+	mux.Handle("GET /api/v1/me", signedIn(http.HandlerFunc(a.me)))
+	mux.Handle("POST /api/v1/password", signedIn(http.HandlerFunc(a.setPassword)))
+	mux.Handle("POST /api/v1/admin/users/{user}/active", asAdmin(http.HandlerFunc(a.setActive)))
+	mux.HandleFunc("GET /healthz", a.health)
 	return mux
-}
-
-// sameSite refuses requests that change state and come from another site. The
-// groups do so on their own; the app's routes need it as well.
-func (a *app) sameSite(next http.Handler, trusted []string) (http.Handler, error) {
-	cross := http.NewCrossOriginProtection()
-	for _, origin := range trusted {
-		if err := cross.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("TRUSTED_ORIGINS: %w", err)
-		}
-	}
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		nethttpauth.Write(w, a.auth.Problem(core.ErrCrossSite))
-	}))
-	return cross.Handler(next), nil
 }

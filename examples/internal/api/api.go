@@ -1,8 +1,9 @@
 // Package api is the JSON of the examples' own routes. It knows no framework: an
-// app reads a body, and writes the core.Response with its adapter's Write.
+// app hands in a body, and writes the core.Response with its adapter's Write.
 package api
 
 import (
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -12,23 +13,31 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 )
 
-// BodyMax is how long a body may be, in bytes; one that is longer is refused
-// with core.ErrBodyTooLarge. The routes of the library draw the same line.
-const BodyMax = 64 << 10
-
 // Form is what a client sends.
 type Form interface {
 	complete() bool // all that is needed is there
 }
 
-// Decode reads a JSON object of the given Content-Type into a form. No body at
-// all counts as {}. The error is for [Reply].
-func Decode(contentType string, body []byte, form Form) error {
-	if len(body) > 0 {
+// bodyMax is how long a body may be, in bytes. The routes of the library draw the
+// same line.
+const bodyMax = 64 << 10
+
+// Read reads a JSON object of the given Content-Type into a form, which keeps
+// nothing of the body's memory. No body at all counts as {}. The error is for
+// [Reply].
+func Read(body io.Reader, contentType string, form Form) error {
+	text, err := io.ReadAll(io.LimitReader(body, bodyMax+1))
+	switch {
+	case err != nil:
+		return core.ErrBadRequest
+	case len(text) > bodyMax:
+		return core.ErrBodyTooLarge
+	}
+	if len(text) > 0 {
 		if kind, _, err := mime.ParseMediaType(contentType); err != nil || kind != "application/json" {
 			return core.ErrNotJSON
 		}
-		if json.Unmarshal(body, form) != nil {
+		if json.Unmarshal(text, form) != nil {
 			return core.ErrBadRequest
 		}
 	}

@@ -4,6 +4,8 @@
 //	func TestMain(m *testing.M) { apptest.Main(m, main) }
 //
 //	func TestServer(t *testing.T) { apptest.Run(t, run) }
+//
+// and one that calls [RunHandlers].
 package apptest
 
 import (
@@ -38,6 +40,10 @@ func Run(t *testing.T, run Server) {
 		{"the password", password},
 		{"disabling a user", disabling},
 		{"bodies of the app's own routes", bodies},
+		{"users by name", names},
+		{"memory of requests", memory},
+		{"HEAD", head},
+		{"long headers", longHeaders},
 		{"health", health},
 		{"public keys", publicKeys},
 		{"other sites", otherSites},
@@ -47,6 +53,7 @@ func Run(t *testing.T, run Server) {
 		{"forwarded addresses", forwarded},
 		{"the welcome", welcome},
 		{"stopping", stopping},
+		{"what core is told", settled},
 		{"wrong settings", wrongSettings},
 		{"the check", check},
 		{"the command line", commandLine},

@@ -3,6 +3,7 @@ package apptest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -28,9 +29,8 @@ func command(t *testing.T, args []string, env ...string) *exec.Cmd {
 
 // spawn starts a server as a process. What it writes is there after stop, which
 // sends SIGTERM and returns nil if the process then exits with 0.
-func spawn(t *testing.T) (s *server, wrote *bytes.Buffer) {
+func spawn(t *testing.T, cmd *exec.Cmd) (s *server, wrote *bytes.Buffer) {
 	t.Helper()
-	cmd := command(t, nil)
 	wrote, stderr := new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Stderr = stderr
 	out, err := cmd.StdoutPipe()
@@ -91,15 +91,23 @@ func process(t *testing.T, _ Server) {
 }
 
 // What is under way when the server is told to stop is answered.
-func stopping(t *testing.T, _ Server) {
-	s, _ := spawn(t)
+func stopping(t *testing.T, run Server) {
+	told, tell := context.WithCancel(t.Context())
+	tell()
+	if err := run(told, nil, func(name string) string { return map[string]string{"ADDR": "127.0.0.1:0"}[name] }, io.Discard); err != nil {
+		t.Errorf("told before it listened: got %v", err)
+	}
+
+	s, _ := spawn(t, command(t, nil))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	const body = `{"username":"alice","password":"correct-horse"}`
-	// The server says that it goes on with "100 Continue" when it reads the body.
+	// The server says that it goes on with "100 Continue" when it reads the body:
+	// net/http once the handler asks for it, Fiber before it calls the handler. Then
+	// it has the request, and owes an answer.
 	io.WriteString(conn, "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 47\r\n\r\n")
 	answers := bufio.NewReader(conn)
 	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
@@ -122,31 +130,5 @@ func stopping(t *testing.T, _ Server) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("the process ended with: %v", err)
-	}
-}
-
-// What the process writes shows no query, no header, no token and no password.
-func secretsInLog(t *testing.T, _ Server) {
-	s, wrote := spawn(t)
-	b := s.browser(t)
-	b.signIn("bob")
-	secrets := []string{b.token, "canary-query", "canary-agent", "canary-header", "canary-password", "canary-device"}
-	b.do("POST", "/api/v1/auth/login?q=canary-query", `{"username":"bob","password":"canary-password","device_id":"canary-device"}`, "User-Agent: canary-agent", "X-Anything: canary-header")
-	b.do("GET", mePath+"?access_token=canary-query", "", "User-Agent: canary-agent", "Cookie: refresh_token=canary-header")
-	b.do("POST", passwordPath+"?q=canary-query", `{"old":"canary-password","new":"canary-password"}`, "User-Agent: canary-agent")
-	b.do("POST", "/api/v1/auth/refresh?q=canary-query", "", "User-Agent: canary-agent")
-	b.do("POST", "/api/v1/auth/logout?q=canary-query", "", "User-Agent: canary-agent")
-	if err := s.stop(); err != nil {
-		t.Error(err)
-	}
-	for _, event := range []string{"signed_in", "sign_in_refused", "refreshed", "session_ended"} {
-		if !strings.Contains(wrote.String(), event) {
-			t.Errorf("no record of %s in the log: %s", event, wrote)
-		}
-	}
-	for _, secret := range secrets {
-		if strings.Contains(wrote.String(), secret) {
-			t.Errorf("the log shows %q: %s", secret, wrote)
-		}
 	}
 }

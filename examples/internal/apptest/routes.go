@@ -1,8 +1,12 @@
 package apptest
 
 import (
+	"compress/gzip"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -78,6 +82,14 @@ func disabling(t *testing.T, run Server) {
 	root.get(mePath)
 }
 
+func gzipped(text string) string {
+	var out strings.Builder
+	w := gzip.NewWriter(&out)
+	io.WriteString(w, text)
+	w.Close()
+	return out.String()
+}
+
 // The app's own routes read bodies as those of the library do.
 func bodies(t *testing.T, run Server) {
 	root := start(t, run, nil).browser(t)
@@ -98,6 +110,7 @@ func bodies(t *testing.T, run Server) {
 		{400, "BAD_REQUEST", ``, ""},
 		{413, "BODY_TOO_LARGE", `{"active":false,"x":"` + strings.Repeat("x", 64<<10) + `"}`, ""},
 		{415, "NOT_JSON", `{"active":false}`, "Content-Type: text/plain"},
+		{400, "BAD_REQUEST", gzipped(`{"active":false}`), "Content-Encoding: gzip"},
 	} {
 		var headers []string
 		if tt.header != "" {
@@ -109,9 +122,98 @@ func bodies(t *testing.T, run Server) {
 	root.post("/api/v1/admin/users/bob/active", `{"active":true}`, "Content-Type: application/json; charset=utf-8")
 }
 
+// A user's name in a path may have anything in it, and is decoded once.
+func names(t *testing.T, run Server) {
+	root := start(t, run, nil).browser(t)
+	root.signIn("root")
+	for _, tt := range []struct{ path, name string }{
+		{"%61lice", "alice"},
+		{"%2561lice", "%61lice"},
+		{"a%2Fb", "a/b"},
+		{"a+b", "a+b"},
+		{"a+b%2Fc", "a+b/c"},
+		{"a%20b%2Bc", "a b+c"},
+		{"%C3%A9", "é"},
+	} {
+		path := "/api/v1/admin/users/" + tt.path
+		if got := root.get(path + "/token-count")["user_id"]; got != tt.name {
+			t.Errorf("%s: got %v, want %s", path, got, tt.name)
+		}
+		if tt.name == "alice" {
+			root.post(path+"/active", `{"active":true}`)
+		} else {
+			root.want(404, "USER_NOT_FOUND", "POST", path+"/active", `{"active":true}`)
+		}
+	}
+}
+
+// What is kept of a request outlives it: the next one of the connection may get
+// the same memory.
+func memory(t *testing.T, run Server) {
+	s := start(t, run, nil)
+	root, bob := s.browser(t), s.browser(t)
+	root.signIn("root")
+	for range 3 {
+		bob.signIn("bob")
+		root.post("/api/v1/admin/users/bob/active", `{"active":false}`)
+		for _, name := range []string{"eve", "a%2Fb", strings.Repeat("x", 200)} {
+			root.get("/api/v1/admin/users/" + name + "/token-count")
+		}
+		bob.want(401, "TOKEN_REVOKED", "GET", mePath, "")
+		root.equal("enable", root.post("/api/v1/admin/users/bob/active", `{"active":true}`), `{"active":true,"revoked":0,"user_id":"bob"}`)
+		root.get("/api/v1/admin/users/eve/token-count")
+	}
+}
+
+// HEAD is answered as GET is, without the body.
+func head(t *testing.T, run Server) {
+	b := start(t, run, nil).browser(t)
+	for _, signedIn := range []bool{false, true} {
+		if signedIn {
+			b.signIn("alice")
+		}
+		for _, path := range []string{mePath, "/healthz", "/api/v1/auth/sessions", keysPath} {
+			get, got := b.send("GET", path, ""), b.send("HEAD", path, "")
+			body, err := io.ReadAll(got.Body)
+			if got.StatusCode != get.StatusCode || len(body) > 0 || err != nil {
+				t.Errorf("HEAD %s: got %d %q, %v, want %d", path, got.StatusCode, body, err, get.StatusCode)
+			}
+			for _, name := range []string{"Content-Type", "Cache-Control", "WWW-Authenticate"} {
+				if got, want := got.Header.Get(name), get.Header.Get(name); got != want {
+					t.Errorf("HEAD %s: %s is %q, want %q", path, name, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Cookies and tokens of other apps on the host may take some room.
+func longHeaders(t *testing.T, run Server) {
+	s := start(t, run, nil)
+	b := s.browser(t)
+	b.signIn("alice")
+	b.want(200, "", "GET", mePath, "", "X-Long: "+strings.Repeat("x", 32<<10))
+	r, err := http.NewRequest("GET", s.url+mePath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Long", strings.Repeat("x", 80<<10))
+	res, err := b.http.Do(r)
+	if err != nil {
+		return // the connection ended before the answer was read
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("too long: got %d, want %d", res.StatusCode, http.StatusRequestHeaderFieldsTooLarge)
+	}
+}
+
 func health(t *testing.T, run Server) {
 	b := start(t, run, nil).browser(t)
 	out := b.get("/healthz")
+	for deadline := time.Now().Add(time.Minute); out["feed_age_ms"] == -1.0 && time.Now().Before(deadline); {
+		out = b.get("/healthz") // the feed is read for the first time
+	}
 	age, ok := out["feed_age_ms"].(float64)
 	delete(out, "feed_age_ms")
 	if !ok || age < 0 {
@@ -139,6 +241,9 @@ func otherSites(t *testing.T, run Server) {
 	for _, path := range []string{passwordPath, "/api/v1/auth/login", "/api/v1/auth/logout-all"} {
 		root.notFrom(elsewhere, path, `{}`)
 	}
+	nobody := s.browser(t) // where it comes from is looked at before who it is from
+	nobody.notFrom(elsewhere, passwordPath, `{}`)
+	nobody.notFrom(elsewhere, "/api/v1/admin/users/bob/active", `{"active":false}`)
 	for _, from := range []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Origin: " + s.url, "Origin: https://app.example.com"} {
 		root.post("/api/v1/admin/users/bob/active", `{"active":true}`, from)
 		root.post("/api/v1/admin/users/bob/logout", ``, from)

@@ -82,9 +82,8 @@ func (s *server) browser(t *testing.T) *browser {
 	return &browser{t: t, url: s.url, http: &http.Client{Jar: jar, Transport: transport}}
 }
 
-// do sends a request and returns the status and the JSON object that came back.
-// Headers are "Name: value".
-func (b *browser) do(method, path, body string, headers ...string) (int, map[string]any) {
+// send sends a request. Headers are "Name: value".
+func (b *browser) send(method, path, body string, headers ...string) *http.Response {
 	b.t.Helper()
 	r, err := http.NewRequest(method, b.url+path, strings.NewReader(body))
 	if err != nil {
@@ -104,6 +103,14 @@ func (b *browser) do(method, path, body string, headers ...string) (int, map[str
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.t.Cleanup(func() { res.Body.Close() })
+	return res
+}
+
+// do sends a request and returns the status and the JSON object that came back.
+func (b *browser) do(method, path, body string, headers ...string) (int, map[string]any) {
+	b.t.Helper()
+	res := b.send(method, path, body, headers...)
 	defer res.Body.Close()
 	var out map[string]any
 	if err := json.NewDecoder(res.Body).Decode(&out); err != nil {

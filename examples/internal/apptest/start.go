@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -102,14 +104,19 @@ func commandLine(t *testing.T, run Server) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: got %v, want %v", err, flag.ErrHelp)
 	}
-	for _, want := range []string{"-check", "TRUSTED_PROXIES", "FORWARDED_HEADER", "ADDR is on loopback"} {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(dir)
+	for _, want := range []string{"usage: " + name + " [", "-check", "TRUSTED_PROXIES", "FORWARDED_HEADER", "ADDR is on loopback"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("-h: no %s in:\n%s", want, out)
 		}
 	}
 	for _, args := range [][]string{{"-x"}, {"--serve"}, {"check"}, {"-check", "now"}, {"-check=maybe"}} {
 		out, err := call(t, run, args, nil)
-		if err == nil || !strings.Contains(err.Error(), "usage: ") || out != "" {
+		if err == nil || !strings.Contains(err.Error(), "usage: "+name+" [") || out != "" {
 			t.Errorf("%q: got %q, %v, want no more than an error that shows the usage", args, out, err)
 		}
 	}
@@ -138,5 +145,26 @@ func forwarded(t *testing.T, run Server) {
 				t.Errorf("got %v, want %s", session["ip"], tt.want)
 			}
 		})
+	}
+}
+
+// The examples tell core the same, in the same lines: what they show differs only
+// where a framework does.
+func settled(t *testing.T, _ Server) {
+	var told [2]string
+	for i, file := range []string{"main.go", "../nethttp/main.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(text), "\tconfig := set.Auth")
+		told[i], _, _ = strings.Cut(rest, "\n\t}\n")
+	}
+	if told[0] != told[1] {
+		t.Errorf("got %s\nwant, as in net/http's, %s", told[0], told[1])
+	}
+	// It has no other effect here: what is disabled is ended as well.
+	if !strings.Contains(told[0], "config.Active = people.Active\n") {
+		t.Errorf("nobody is asked whether a user is active: %s", told[0])
 	}
 }

@@ -50,17 +50,27 @@ func New() (*Users, error) {
 		{"bob", "battery-staple", nil},
 		{"root", "tr0ub4dor-and-3", []string{RoleAdmin}},
 	} {
-		hash, err := argon2id.CreateHash(known.password, cost)
-		if err != nil {
-			return nil, fmt.Errorf("hashing a password: %w", err)
+		if err := u.Add(known.name, known.password, known.roles...); err != nil {
+			return nil, err
 		}
-		u.users[known.name] = user{hash: hash, roles: known.roles}
 	}
 	var err error
 	if u.nobody, err = argon2id.CreateHash("nobody", cost); err != nil {
 		return nil, fmt.Errorf("hashing a password: %w", err)
 	}
 	return u, nil
+}
+
+// Add adds a user, or replaces one.
+func (u *Users) Add(id, password string, roles ...string) error {
+	hash, err := argon2id.CreateHash(password, cost)
+	if err != nil {
+		return fmt.Errorf("hashing a password: %w", err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users[id] = user{hash: hash, roles: roles}
+	return nil
 }
 
 // Authenticate is a core.Config.Authenticate. It tells that a user is disabled

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/examples/internal/api"
+	"github.com/sallyport-go/sallyport/examples/internal/users"
+	"github.com/sallyport-go/sallyport/fiberauth"
+)
+
+// app has the routes that are the app's own.
+type app struct {
+	auth   *core.Auth
+	people *users.Users
+}
+
+// me says who is asking.
+func (a *app) me(c *fiber.Ctx) error {
+	return a.reply(c, api.Me(fiberauth.Principal(c)), nil)
+}
+
+// setPassword changes the password and ends the user's other sessions: whoever
+// had the old one is out.
+func (a *app) setPassword(c *fiber.Ctx) error {
+	var form api.PasswordForm
+	if err := read(c, &form); err != nil {
+		return err
+	}
+	p := fiberauth.Principal(c)
+	if err := a.people.SetPassword(p.UserID, form.Old, form.New); err != nil {
+		return err
+	}
+	n, err := a.auth.RevokeOthers(c.UserContext(), p.UserID, p.SessionID, core.ReasonPasswordChanged)
+	return a.reply(c, api.PasswordChanged(n), err)
+}
+
+// setActive disables a user or lets one in again. First the app says no to
+// sign-ins and refreshes, then what is open is ended.
+func (a *app) setActive(c *fiber.Ctx) error {
+	var form api.ActiveForm
+	if err := read(c, &form); err != nil {
+		return err
+	}
+	// c.Params would be as it was sent, and in memory of the next request.
+	user := fiberauth.Request(c).Param("user")
+	active := *form.Active
+	if err := a.people.SetActive(user, active); err != nil {
+		return err
+	}
+	if active {
+		return a.reply(c, api.Active(user, true, 0), nil)
+	}
+	n, err := a.auth.RevokeAll(c.UserContext(), user, core.ReasonUserInactive)
+	return a.reply(c, api.Active(user, false, n), err)
+}
+
+// health says whether revocations arrive. The server answers in either case.
+func (a *app) health(c *fiber.Ctx) error {
+	return a.reply(c, api.Health(a.auth.Health(), "memory"), nil)
+}
+
+// read reads what a client sent.
+func read(c *fiber.Ctx, form api.Form) error {
+	return api.Read(bytes.NewReader(c.BodyRaw()), c.Get(fiber.HeaderContentType), form)
+}
+
+// reply writes an answer or, after an error, a refusal that looks like those of
+// the library's own routes.
+func (a *app) reply(c *fiber.Ctx, answer any, err error) error {
+	return fiberauth.Write(c, api.Reply(a.auth, answer, err))
+}
+
+// failed answers for a handler that returned an error, or panicked. Fiber's own
+// refusals, such as 404, stay as they are.
+func (a *app) failed(c *fiber.Ctx, err error) error {
+	if own := (*fiber.Error)(nil); errors.As(err, &own) {
+		return fiber.DefaultErrorHandler(c, err)
+	}
+	return a.reply(c, nil, err)
+}

@@ -1,0 +1,97 @@
+// Command fiber is an app on Fiber that signs people in with sallyport.
+// It runs with nothing installed; -h tells its settings.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/examples/internal/audit"
+	"github.com/sallyport-go/sallyport/examples/internal/console"
+	"github.com/sallyport-go/sallyport/examples/internal/server"
+	"github.com/sallyport-go/sallyport/examples/internal/settings"
+	"github.com/sallyport-go/sallyport/examples/internal/users"
+	"github.com/sallyport-go/sallyport/fiberauth"
+	"github.com/sallyport-go/sallyport/memstore"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	console.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout))
+}
+
+// run serves until ctx is done, or does what the arguments ask for instead.
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	check, err := console.Parse("fiber", args, out)
+	if err != nil {
+		return err
+	}
+	set, err := settings.Read(getenv)
+	if err != nil {
+		return err
+	}
+	people, err := users.New()
+	if err != nil {
+		return err
+	}
+
+	config := set.Auth // what the environment says: keys, lifetimes, cookies, limits
+	config.Store = memstore.New()
+	config.Authenticate = people.Authenticate
+	config.Active = people.Active
+	config.Audit = audit.Log
+	config.Prefix = "/api/v1/auth"
+	auth, err := core.New(config)
+	if err != nil {
+		return settings.Explain(err)
+	}
+	defer auth.Close()
+	if check {
+		return console.Check(ctx, out, auth, set.Local)
+	}
+
+	listener, err := net.Listen("tcp", set.Addr)
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	console.Welcome(out, "http://"+listener.Addr().String(), set)
+	a := &app{auth: auth, people: people}
+	return serve(ctx, listener, a.routes(config.Prefix))
+}
+
+// routes mounts the groups of the library and, beside them, the app's own.
+func (a *app) routes(prefix string) *fiber.App {
+	router := fiber.New(fiber.Config{
+		DisableStartupMessage:        true,
+		DisablePreParseMultipartForm: true, // a body is read as it was sent, whatever it is called
+		ErrorHandler:                 a.failed,
+		ReadBufferSize:               server.HeaderMax, // also what each connection takes
+		ReadTimeout:                  server.ReadTimeout,
+		WriteTimeout:                 server.WriteTimeout,
+		IdleTimeout:                  server.IdleTimeout,
+	})
+	router.Use(recover.New(recover.Config{EnableStackTrace: true})) // else a panic ends the process
+	admin := core.Role(users.RoleAdmin)
+	fiberauth.Mount(router, prefix, a.auth.Routes())
+	fiberauth.Mount(router, "/api/v1/admin", a.auth.AdminRoutes(admin))
+	fiberauth.Mount(router, "/", a.auth.KeyRoutes())
+
+	// The groups refuse other sites on their own; the app's routes ask for it.
+	signedIn := fiberauth.Require(a.auth, core.SameSite())
+	asAdmin := fiberauth.Require(a.auth, core.SameSite(), admin)
+	router.Get("/api/v1/me", signedIn, a.me)
+	router.Post("/api/v1/password", signedIn, a.setPassword)
+	router.Post("/api/v1/admin/users/:user/active", asAdmin, a.setActive)
+	router.Get("/healthz", a.health)
+	return router
+}

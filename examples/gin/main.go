@@ -1,0 +1,92 @@
+// Command gin is an app on Gin that signs people in with sallyport.
+// It runs with nothing installed; -h tells its settings.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/examples/internal/audit"
+	"github.com/sallyport-go/sallyport/examples/internal/console"
+	"github.com/sallyport-go/sallyport/examples/internal/server"
+	"github.com/sallyport-go/sallyport/examples/internal/settings"
+	"github.com/sallyport-go/sallyport/examples/internal/users"
+	"github.com/sallyport-go/sallyport/ginauth"
+	"github.com/sallyport-go/sallyport/memstore"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	console.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout))
+}
+
+// run serves until ctx is done, or does what the arguments ask for instead.
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	check, err := console.Parse("gin", args, out)
+	if err != nil {
+		return err
+	}
+	set, err := settings.Read(getenv)
+	if err != nil {
+		return err
+	}
+	people, err := users.New()
+	if err != nil {
+		return err
+	}
+
+	config := set.Auth // what the environment says: keys, lifetimes, cookies, limits
+	config.Store = memstore.New()
+	config.Authenticate = people.Authenticate
+	config.Active = people.Active
+	config.Audit = audit.Log
+	config.Prefix = "/api/v1/auth"
+	auth, err := core.New(config)
+	if err != nil {
+		return settings.Explain(err)
+	}
+	defer auth.Close()
+	if check {
+		return console.Check(ctx, out, auth, set.Local)
+	}
+
+	listener, err := net.Listen("tcp", set.Addr)
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	console.Welcome(out, "http://"+listener.Addr().String(), set)
+	a := &app{auth: auth, people: people}
+	return server.Serve(ctx, listener, a.routes(config.Prefix))
+}
+
+// routes mounts the groups of the library and, beside them, the app's own.
+func (a *app) routes(prefix string) *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()      // without Gin's logger: it writes queries
+	engine.UseRawPath = true // user ids may have a slash
+	engine.Use(gin.CustomRecoveryWithWriter(nil, a.panicked))
+	admin := core.Role(users.RoleAdmin)
+	ginauth.Mount(engine, prefix, a.auth.Routes())
+	ginauth.Mount(engine, "/api/v1/admin", a.auth.AdminRoutes(admin))
+	ginauth.Mount(engine, "/", a.auth.KeyRoutes())
+
+	// The groups refuse other sites on their own; the app's routes ask for it.
+	signedIn := ginauth.Require(a.auth, core.SameSite())
+	asAdmin := ginauth.Require(a.auth, core.SameSite(), admin)
+	get := []string{http.MethodGet, http.MethodHead}
+	engine.Match(get, "/api/v1/me", signedIn, a.me)
+	engine.POST("/api/v1/password", signedIn, a.setPassword)
+	engine.POST("/api/v1/admin/users/:user/active", asAdmin, a.setActive)
+	engine.Match(get, "/healthz", a.health)
+	return engine
+}
