@@ -1,0 +1,292 @@
+package redisstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sallyport-go/sallyport/core"
+)
+
+// format is the first byte of every packed value. A value of a later format is an
+// error; one of an earlier format is read as it was written.
+const format = 1
+
+var errPacked = errors.New("redisstore: a value in the database can't be read")
+
+// codec packs values and unpacks them. Each of its methods does either, so that
+// what is written and what is read can't differ. What it packs it only reads.
+type codec struct {
+	buf     []byte // what was written, or what is still to be read
+	reading bool
+	broken  bool
+}
+
+// pack packs one value.
+func pack(value func(*codec)) []byte {
+	c := &codec{buf: []byte{format}}
+	value(c)
+	return c.buf
+}
+
+// unpack reads all of a packed value.
+func unpack(text string, value func(*codec)) error {
+	if text == "" || text[0] != format {
+		return fmt.Errorf("%w: its format is not %d", errPacked, format)
+	}
+	c := &codec{buf: []byte(text[1:]), reading: true}
+	value(c)
+	if c.broken || len(c.buf) > 0 {
+		return errPacked
+	}
+	return nil
+}
+
+func (c *codec) uint(v *uint64) {
+	if !c.reading {
+		c.buf = binary.AppendUvarint(c.buf, *v)
+		return
+	}
+	n, size := binary.Uvarint(c.buf)
+	if size <= 0 {
+		c.fail()
+		return
+	}
+	*v, c.buf = n, c.buf[size:]
+}
+
+func (c *codec) fail() { c.broken, c.buf = true, nil }
+
+func (c *codec) int(v *int) {
+	n := uint64(*v)<<1 ^ uint64(*v>>63) // small, whatever the sign
+	if c.uint(&n); c.reading {
+		*v = int(n>>1) ^ -int(n&1)
+	}
+}
+
+func (c *codec) bool(v *bool) {
+	var n uint64
+	if *v {
+		n = 1
+	}
+	if c.uint(&n); c.reading {
+		*v = n == 1
+	}
+}
+
+// bytes returns the next n bytes of what is read.
+func (c *codec) bytes(n uint64) []byte {
+	if n > uint64(len(c.buf)) {
+		c.fail()
+		return nil
+	}
+	b := c.buf[:n:n]
+	c.buf = c.buf[n:]
+	return b
+}
+
+func (c *codec) text(v *string) {
+	n := uint64(len(*v))
+	c.uint(&n)
+	if c.reading {
+		*v = string(c.bytes(n))
+	} else {
+		c.buf = append(c.buf, *v...)
+	}
+}
+
+func (c *codec) id(v *core.ID) {
+	if c.reading {
+		copy(v[:], c.bytes(16))
+	} else {
+		c.buf = append(c.buf, v[:]...)
+	}
+}
+
+// time is told one that is near, so that most take few bytes.
+func (c *codec) time(v *time.Time, near time.Time) {
+	set := !v.IsZero()
+	if c.bool(&set); !set {
+		return // what is read into is zero
+	}
+	ms := int(v.UnixMilli() - near.UnixMilli())
+	if c.int(&ms); c.reading {
+		*v = time.UnixMilli(near.UnixMilli() + int64(ms)).UTC()
+	}
+}
+
+// start is what times are near that have no other at hand.
+var start = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func list[T any](c *codec, v *[]T, each func(*codec, *T)) {
+	n := uint64(len(*v))
+	c.uint(&n)
+	if c.reading {
+		*v = nil
+		for ; n > 0 && !c.broken; n-- {
+			*v = append(*v, *new(T))
+			each(c, &(*v)[len(*v)-1])
+		}
+		return
+	}
+	for i := range *v {
+		each(c, &(*v)[i])
+	}
+}
+
+func writeList[T any](v []T, each func(*codec, *T)) []byte {
+	return pack(func(c *codec) { list(c, &v, each) })
+}
+
+func readList[T any](text string, each func(*codec, *T)) (v []T, err error) {
+	err = unpack(text, func(c *codec) { list(c, &v, each) })
+	return v, err
+}
+
+func writeSession(s *core.Session) []byte { return pack(func(c *codec) { c.session(s) }) }
+
+// session leaves out the id.
+func (c *codec) session(s *core.Session) {
+	c.time(&s.CreatedAt, start)
+	base := s.CreatedAt
+	for _, t := range []*time.Time{
+		&s.LastSeenAt, &s.ExpiresAt, &s.RefreshExpiresAt, &s.AbsoluteExpiresAt, &s.MovedAt, &s.SeenAt, &s.RetireAt,
+		&s.Access.IssuedAt, &s.Access.ExpiresAt, &s.Access.Until, &s.AuthTime,
+	} {
+		c.time(t, base)
+	}
+	c.uint(&s.Gen)
+	c.uint(&s.Serial)
+	c.uint(&s.MinSerial)
+	list(c, &s.LateReplays, func(c *codec, t *time.Time) { c.time(t, base) })
+	c.id(&s.Access.JTI)
+	list(c, &s.Revoked, (*codec).revokedToken)
+	c.device(&s.Device)
+	c.text(&s.IP)
+	c.text(&s.UserAgent)
+	c.location(&s.Location)
+	c.int(&s.Risk.Score)
+	list(c, &s.Risk.Reasons, func(c *codec, r *core.RiskReason) {
+		c.text(&r.Code)
+		c.int(&r.Points)
+		c.text(&r.Detail)
+	})
+	for _, words := range []*[]string{&s.AMR, &s.Scopes, &s.Roles} {
+		list(c, words, (*codec).text)
+	}
+	claims := string(s.Claims)
+	if c.text(&claims); c.reading && claims != "" {
+		s.Claims = []byte(claims)
+	}
+}
+
+func (c *codec) device(d *core.Device) {
+	c.bool(&d.Signed)
+	for _, t := range []*string{&d.ID, &d.Name, &d.Type, &d.ClientType, &d.Browser, &d.OS} {
+		c.text(t)
+	}
+}
+
+func (c *codec) location(l *core.Location) {
+	c.text(&l.Country)
+	c.text(&l.City)
+}
+
+func (c *codec) knownDevice(d *core.KnownDevice) {
+	c.device(&d.Device)
+	c.time(&d.FirstSeenAt, start)
+	c.time(&d.LastSeenAt, d.FirstSeenAt)
+	c.text(&d.IP)
+	c.location(&d.Location)
+}
+
+func (c *codec) pending(p *core.Pending) {
+	c.id(&p.Session.ID)
+	c.session(&p.Session)
+	c.time(&p.ExpiresAt, p.Session.CreatedAt)
+	c.int(&p.Attempts)
+}
+
+func (c *codec) revokedToken(r *core.RevokedToken) {
+	c.text(&r.JTI)
+	c.time(&r.Until, start)
+}
+
+func (c *codec) revocation(r *core.Revocation) {
+	c.id(&r.Session)
+	c.uint(&r.MinSerial)
+	c.text(&r.JTI)
+	c.time(&r.Until, start)
+	c.time(&r.From, r.Until)
+}
+
+// readLedger reads what commit.lua writes; "" is the zero ledger.
+func readLedger(text string) (core.Ledger, error) {
+	if text == "" {
+		return core.Ledger{}, nil
+	}
+	var l core.Ledger
+	values, err := readHeader(text, &l)
+	for err == nil && values != "" {
+		var name, value string
+		if name, value, values, err = cutValue(values); err != nil {
+			break
+		}
+		switch {
+		case name == "d":
+			l.Devices, err = readList(value, (*codec).knownDevice)
+		case name == "p":
+			l.Pending, err = readList(value, (*codec).pending)
+		case name == "f":
+			l.Foreign, err = readList(value, (*codec).revokedToken)
+		case len(name) == 17 && name[0] == 's':
+			s := core.Session{ID: core.ID([]byte(name[1:]))}
+			err = unpack(value, func(c *codec) { c.session(&s) })
+			l.Sessions = append(l.Sessions, s)
+		default:
+			err = errPacked
+		}
+	}
+	if err != nil {
+		return core.Ledger{}, err
+	}
+	return l, nil
+}
+
+// readHeader reads a ledger's version and times, and returns what follows.
+func readHeader(text string, l *core.Ledger) (rest string, err error) {
+	header, rest, found := strings.Cut(text[min(16, len(text)):], "\n")
+	at, revoked, ok := strings.Cut(header, " ")
+	if !found || !ok {
+		return "", errPacked
+	}
+	copy(l.Version[:], text)
+	for t, digits := range map[*time.Time]string{&l.At: at, &l.RevokedAt: revoked} {
+		if digits == "" && t == &l.RevokedAt {
+			continue
+		}
+		ms, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return "", errPacked
+		}
+		*t = time.UnixMilli(ms).UTC()
+	}
+	return rest, nil
+}
+
+// cutValue cuts off the first value and its name.
+func cutValue(text string) (name, value, rest string, err error) {
+	n := 1 + int(text[0])
+	if len(text) < n+4 {
+		return "", "", "", errPacked
+	}
+	size := uint64(binary.BigEndian.Uint32([]byte(text[n : n+4])))
+	if size > uint64(len(text)-n-4) {
+		return "", "", "", errPacked
+	}
+	from := n + 4
+	return text[1:n], text[from : from+int(size)], text[from+int(size):], nil
+}

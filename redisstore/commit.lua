@@ -1,0 +1,95 @@
+-- Changes a ledger and its bucket's feed together, if the ledger's version is
+-- still the one that was decided on. See the package comment for the keys.
+--
+-- KEYS  the ledger, the feed
+-- ARGV  1 the change's id, 2 the version it was decided on ("": unknown user),
+--       3 its time, 4 when the sessions were revoked as a whole ("": as before),
+--       5 when the ledger expires ("": it is forgotten), 6 revocations ("": none),
+--       7 when the last of these is over, 8 how many values follow that are set,
+--       then these, each after its name, then the names that are removed.
+--       Times are in Unix milliseconds.
+--
+-- Returns 1, or the ledger that stands.
+
+local ledger, feed = KEYS[1], KEYS[2]
+local id = ARGV[1]
+
+local stands = redis.call('GET', ledger) or ''
+local version = string.sub(stands, 1, 16)
+if version == id then
+	return 1 -- it was sent again
+end
+if version ~= ARGV[2] then
+	return stands
+end
+
+if ARGV[5] == '' then
+	redis.call('DEL', ledger)
+else
+	local values, at = {}, 17
+	local header = string.match(stands, '^(%d* %d*)\n', at)
+	if header then
+		at = at + #header + 1
+	end
+	while at <= #stands do -- a name's length, it, a value's length in 4 bytes, it
+		local n = string.byte(stands, at)
+		local a, b, c, d = string.byte(stands, at + n + 1, at + n + 4)
+		local from, size = at + n + 5, ((a * 256 + b) * 256 + c) * 256 + d
+		values[string.sub(stands, at + 1, at + n)] = string.sub(stands, from, from + size - 1)
+		at = from + size
+	end
+	local set = 8 + tonumber(ARGV[8])
+	for i = 9, set, 2 do
+		values[ARGV[i]] = ARGV[i + 1]
+	end
+	for i = set + 1, #ARGV do
+		values[ARGV[i]] = nil
+	end
+	local revoked = ARGV[4]
+	if revoked == '' and header then
+		revoked = string.match(header, ' (%d*)$')
+	end
+	local parts = {id, ARGV[3], ' ', revoked, '\n'}
+	for name, value in pairs(values) do
+		local n = #value
+		parts[#parts + 1] = string.char(#name)
+		parts[#parts + 1] = name
+		parts[#parts + 1] = string.char(math.floor(n / 16777216), math.floor(n / 65536) % 256, math.floor(n / 256) % 256, n % 256)
+		parts[#parts + 1] = value
+	end
+	redis.call('SET', ledger, table.concat(parts))
+	redis.call('PEXPIREAT', ledger, ARGV[5])
+end
+
+local last = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1]
+local epoch, before
+if last then
+	epoch, before = last[2][2], last[1] -- the first field is always "e"
+else
+	epoch = id .. ARGV[3]
+	before = redis.call('XADD', feed, '*', 'e', epoch, 'p', '', 'u', '0', 'r', '')
+end
+if ARGV[6] == '' then
+	return 1
+end
+local newest = redis.call('XADD', feed, '*', 'e', epoch, 'p', before, 'u', ARGV[7], 'r', ARGV[6])
+
+-- What is over goes, a few at a time and oldest first. What is not over after a
+-- day moves to the end, or it would hold up all that comes after it.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local day = 86400000
+for _, entry in ipairs(redis.call('XRANGE', feed, '-', '+', 'COUNT', 4)) do
+	if entry[1] == newest then
+		break
+	end
+	local fields = entry[2]
+	if tonumber(fields[6]) >= now - 60000 then
+		if tonumber(string.match(entry[1], '^%d+')) >= now - day then
+			break
+		end
+		newest = redis.call('XADD', feed, '*', 'e', epoch, 'p', newest, 'u', fields[6], 'r', fields[8])
+	end
+	redis.call('XDEL', feed, entry[1])
+end
+return 1
