@@ -1,8 +1,10 @@
 # make lists the targets.
 
-# How long make fuzz gives each target, and how often make bench repeats.
+# How long make fuzz gives each target, how often make bench repeats, and which
+# server make run starts: nethttp, gin or fiber.
 FUZZTIME ?= 5s
 COUNT ?= 1
+EXAMPLE ?= nethttp
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -25,8 +27,8 @@ bench: ## the benchmarks, COUNT times each (1)
 proof: ## the promises at full length: minutes
 	SALLYPORT_PROOF=1 go test work -run Proof -timeout 60m -count 1 -v
 
-run: ## the net/http example server
-	go run ./examples/nethttp
+run: ## an example server, EXAMPLE (nethttp)
+	go run ./examples/$(EXAMPLE)
 
 fmt: tools ## format the Go code
 	tools/bin/gofumpt -w .
