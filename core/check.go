@@ -50,6 +50,11 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 	if err := a.checkStore(ctx); err != nil {
 		found("store", "see that it runs, and that this process may read and write it", "%v", err)
 	}
+	if checker, ok := a.config.Store.(Checker); ok {
+		call, cancel := a.detached(ctx)
+		out = append(out, checker.Check(call, a.now())...)
+		cancel()
+	}
 	switch h := a.Health(); {
 	case h.FeedAge < 0:
 		found("feed", "check again in a moment; then see whether the store answers", "it was not read yet")

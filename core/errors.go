@@ -56,6 +56,12 @@ func (e *Error) saying(detail string) *Error {
 	return &c
 }
 
+// ErrNotDurable says of a revocation that it is enforced, but that nobody promises
+// that it outlives a crash: the store did not take it, and it is written when the
+// store is back; or, returned by a [Store]'s Commit, the change took place and is on
+// fewer machines than the app asked for. Such an error is ErrStoreUnavailable as well.
+var ErrNotDurable = errors.New("sallyport: not durable")
+
 // The refusals, by the status that they map to.
 var (
 	ErrBadRequest = &Error{Code: "BAD_REQUEST", Status: http.StatusBadRequest, Detail: "the request is malformed"}

@@ -57,6 +57,13 @@ type ManyLoader interface {
 	LoadMany(ctx context.Context, userIDs []string) (map[string]Ledger, error)
 }
 
+// Checker is a Store that can tell what is unsound about itself and what it stands
+// on: settings, versions, clocks. [Auth.Check] returns it among its own findings.
+// Subject is "store". now is this process's time, to be compared with a server's.
+type Checker interface {
+	Check(ctx context.Context, now time.Time) []Finding
+}
+
 // ErrConflict is returned by [Store.Commit] when the ledger has moved on.
 var ErrConflict = errors.New("sallyport: the ledger has moved on")
 
