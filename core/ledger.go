@@ -202,6 +202,9 @@ const AllSerials uint64 = math.MaxInt64
 // more, though they verify: those of Session with a serial below MinSerial, or
 // the one named by JTI. Exactly one of MinSerial and JTI is set.
 type Revocation struct {
+	// UserID is whose it is: a store that fell back behind what it had
+	// acknowledged is told again by processes that know.
+	UserID    string
 	Session   ID // zero for a token that belongs to no session
 	MinSerial uint64
 	JTI       string

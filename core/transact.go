@@ -72,6 +72,9 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if change == nil {
 			return outcome, nil
 		}
+		for i := range change.Publish {
+			change.Publish[i].UserID = userID
+		}
 		if change.ID, err = newID(a.config.Random); err != nil {
 			return none, ErrInternal.because(err)
 		}

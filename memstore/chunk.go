@@ -14,7 +14,7 @@ type entry struct {
 	pos       uint64
 	session   core.ID
 	minSerial uint64
-	jti       string
+	whose     string // the user's id, NUL, the jti
 	from      int64
 	until     int64
 }
@@ -24,17 +24,19 @@ func newEntry(r *core.Revocation, pos uint64) entry {
 		pos:       pos,
 		session:   r.Session,
 		minSerial: r.MinSerial,
-		jti:       strings.Clone(r.JTI), // it may be a piece of something large
+		whose:     r.UserID + "\x00" + r.JTI, // in memory of its own
 		from:      r.From.UnixMilli(),
 		until:     ceilMilli(r.Until),
 	}
 }
 
 func (e *entry) revocation() core.Revocation {
+	user, jti, _ := strings.Cut(e.whose, "\x00") // no user's id has one
 	return core.Revocation{
+		UserID:    user,
 		Session:   e.session,
 		MinSerial: e.minSerial,
-		JTI:       e.jti,
+		JTI:       jti,
 		From:      time.UnixMilli(e.from).UTC(), // the zero time comes back as such
 		Until:     time.UnixMilli(e.until).UTC(),
 	}

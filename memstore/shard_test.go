@@ -26,7 +26,7 @@ func TestKeysAreNotPiecesOfRequests(t *testing.T) {
 	if err := f.append(&core.Change{Publish: []core.Revocation{{JTI: jti}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.chunks[0].entries[0].jti; got != jti || unsafe.StringData(got) == unsafe.StringData(jti) {
+	if got := f.chunks[0].entries[0].revocation().JTI; got != jti || unsafe.StringData(got) == unsafe.StringData(jti) {
 		t.Errorf("got the JTI %q, want one with memory of its own", got)
 	}
 }

@@ -13,7 +13,10 @@ import (
 
 // format is the first byte of every packed value. A value of a later format is an
 // error; one of an earlier format is read as it was written.
-const format = 1
+//
+//	1  the first
+//	2  a revocation begins with its user
+const format = 2
 
 var errPacked = errors.New("redisstore: a value in the database can't be read")
 
@@ -22,22 +25,23 @@ var errPacked = errors.New("redisstore: a value in the database can't be read")
 type codec struct {
 	buf     []byte // what was written, or what is still to be read
 	reading bool
+	format  byte // of what is read or written
 	broken  bool
 }
 
 // pack packs one value.
 func pack(value func(*codec)) []byte {
-	c := &codec{buf: []byte{format}}
+	c := &codec{buf: []byte{format}, format: format}
 	value(c)
 	return c.buf
 }
 
 // unpack reads all of a packed value.
 func unpack(text string, value func(*codec)) error {
-	if text == "" || text[0] != format {
-		return fmt.Errorf("%w: its format is not %d", errPacked, format)
+	if text == "" || text[0] < 1 || text[0] > format {
+		return fmt.Errorf("%w: its format is not 1 to %d", errPacked, format)
 	}
-	c := &codec{buf: []byte(text[1:]), reading: true}
+	c := &codec{buf: []byte(text[1:]), reading: true, format: text[0]}
 	value(c)
 	if c.broken || len(c.buf) > 0 {
 		return errPacked
@@ -216,6 +220,9 @@ func (c *codec) revokedToken(r *core.RevokedToken) {
 }
 
 func (c *codec) revocation(r *core.Revocation) {
+	if c.format >= 2 {
+		c.text(&r.UserID)
+	}
 	c.id(&r.Session)
 	c.uint(&r.MinSerial)
 	c.text(&r.JTI)
