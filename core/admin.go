@@ -51,10 +51,7 @@ func (a *Auth) serveUserLogout(r Request, _ *Principal) (Response, error) {
 		return Response{}, err
 	}
 	n, err := a.RevokeAll(r.Context(), r.Param("user"), ReasonRevokedByAdmin)
-	if err != nil {
-		return Response{}, err
-	}
-	return reply(http.StatusOK, revokedShape{"user signed out everywhere", n}), nil
+	return a.revoked("user signed out everywhere", n, err)
 }
 
 func (a *Auth) serveTrim(r Request, _ *Principal) (Response, error) {
@@ -68,10 +65,7 @@ func (a *Auth) serveTrim(r Request, _ *Principal) (Response, error) {
 		return Response{}, ErrBadRequest.saying(fmt.Sprintf("keep must be 1 to %d", sessionCeiling))
 	}
 	n, err := a.Trim(r.Context(), r.Param("user"), body.Keep)
-	if err != nil {
-		return Response{}, err
-	}
-	return reply(http.StatusOK, revokedShape{"older sessions revoked", n}), nil
+	return a.revoked("older sessions revoked", n, err)
 }
 
 func (a *Auth) serveRevokeToken(r Request, _ *Principal) (Response, error) {
@@ -92,16 +86,10 @@ func (a *Auth) serveRevokeToken(r Request, _ *Principal) (Response, error) {
 		if err != nil {
 			return Response{}, ErrSessionNotFound
 		}
-		if err := a.Revoke(r.Context(), body.UserID, id, ReasonRevokedByAdmin); err != nil {
-			return Response{}, err
-		}
-		return reply(http.StatusOK, revokedShape{"session revoked", 1}), nil
+		return a.revoked("session revoked", 1, a.Revoke(r.Context(), body.UserID, id, ReasonRevokedByAdmin))
 	}
 	n, err := a.RevokeToken(r.Context(), body.Token)
-	if err != nil {
-		return Response{}, err
-	}
-	return reply(http.StatusOK, revokedShape{"token revoked", n}), nil
+	return a.revoked("token revoked", n, err)
 }
 
 func (a *Auth) serveLookup(r Request, p *Principal) (Response, error) {

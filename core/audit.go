@@ -18,7 +18,8 @@ type Event struct {
 	IP        string
 	UserAgent string // at most 512 bytes, as the client sent it
 	TokenHash string // of the access token concerned, see [TokenInfo]
-	Err       error  // EventFailed: why; it holds no token
+	Mode      Mode   // EventModeChanged: the new one; a sign-in or refresh that was served from memory: ModeMemory
+	Err       error  // EventFailed, EventModeChanged: why; it holds no token
 }
 
 // EventName says what happened. Names are stored by apps, so they never change.
@@ -38,7 +39,11 @@ const (
 	EventSessionEnded   EventName = "session_ended"     // one per session that was ended, with its Reason; expiry makes none
 	EventTokenRevoked   EventName = "access_token_revoked"
 	EventUserForgotten  EventName = "user_forgotten"
-	EventFailed         EventName = "failed" // a route or a guard answered 5xx, or a watched login was no use: see Err
+	// The store did not take a revocation: it is enforced here, and waits. What it ends
+	// has a record of its own when it is written.
+	EventRevocationQueued EventName = "revocation_queued"
+	EventModeChanged      EventName = "mode_changed" // see Mode
+	EventFailed           EventName = "failed"       // a route or a guard answered 5xx, or a watched login was no use: see Err
 )
 
 // logEvent is the default sink.
@@ -58,6 +63,7 @@ func logEvent(ctx context.Context, e Event) {
 	add("ip", e.IP)
 	add("user_agent", e.UserAgent)
 	add("token_hash", e.TokenHash)
+	add("mode", string(e.Mode))
 	level := slog.LevelInfo
 	if e.Err != nil {
 		level = slog.LevelError

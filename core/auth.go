@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,11 @@ type Auth struct {
 	settings
 	access  accessVerifier
 	cache   tokenCache
+	store   *breaker
+	recent  recent
+	outage  outage
+	apart   apartUsers
+	began   time.Time // when the Auth did
 	feed    *feed
 	glances singleflight.Group // loads of guards, by user
 	uses    *uses
@@ -53,6 +59,11 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 		now:      now,
 		stop:     func() {},
 	}
+	a.began = now()
+	a.store = &breaker{store: s.config.Store, tripped: a.lost}
+	a.outage.now.Store(&standing{ModeNormal, a.began})
+	a.apart.users = make(map[string]*apartUser)
+	a.recent = newRecent(s.config.LedgerCacheBytes)
 	a.cache = newTokenCache(s.config.TokenCacheBytes)
 	a.feed = newFeed(s.config.MaxRevocations, s.config.MaxStaleness)
 	a.uses = newUses(s.policy.touch)
@@ -73,11 +84,16 @@ func (a *Auth) start() {
 
 // Close stops the background work and returns when it has stopped, activity
 // that was not yet written included. The store stays open: it is the app's.
-// After Close an Auth still answers, and asks the store as long as it does.
+// After Close an Auth still answers, and asks the store as long as it does. It returns
+// ErrNotDurable if the store was away and revocations that wait, or what was served from
+// memory, are lost now.
 func (a *Auth) Close() error {
 	a.stop()
 	a.work.Wait()
 	a.feed.lapse()
+	if n, users := a.feed.queued(), a.apart.count.Load(); n > 0 || users > 0 {
+		return ErrStoreUnavailable.because(fmt.Errorf("%w: %d revocations and what %d users did were not stored", ErrNotDurable, n, users))
+	}
 	return nil
 }
 

@@ -9,20 +9,41 @@ import (
 
 // Health is how an Auth is at a moment.
 type Health struct {
-	// Degraded says that the feed was not read for longer than
-	// Config.MaxStaleness, or not yet, or that it has more revocations than
-	// Config.MaxRevocations: guards ask the store, for each token once in
-	// MaxStaleness.
+	// Degraded says that something is not as it should be: the mode is not
+	// ModeNormal, revocations wait for the store, the feed was not read for longer than
+	// Config.MaxStaleness, or not yet, or it has more revocations than
+	// Config.MaxRevocations. In the last three cases guards ask the store, for each
+	// token once in MaxStaleness.
 	Degraded bool
-	// FeedAge is how old the last successful read of the feed is; negative if
-	// there was none.
+	// FeedAge is how old the last successful read of the feed is, and so how far this
+	// process may lag behind revocations that others make; negative if there was none.
 	FeedAge time.Duration
+	// Mode is how the Auth goes on while its store does not answer, and Since since when.
+	Mode  Mode
+	Since time.Time
+	// Outages is how often the store has stopped answering.
+	Outages int
+	// Queued is how many revocations wait for the store, and Apart of how many users
+	// something was decided in memory.
+	Queued int
+	Apart  int
 }
 
 // Health returns how the Auth is. It does not ask the store.
 func (a *Auth) Health() Health {
 	age := a.feed.age(a.now())
-	return Health{Degraded: age < 0 || age > a.config.MaxStaleness || a.feed.overflowed(), FeedAge: age}
+	now := a.outage.now.Load()
+	h := Health{
+		FeedAge: age,
+		Mode:    now.mode,
+		Since:   now.since,
+		Outages: int(a.outage.lost.Load()),
+		Queued:  a.feed.queued(),
+		Apart:   int(a.apart.count.Load()),
+	}
+	h.Degraded = now.mode != ModeNormal || h.Queued+h.Apart > 0 ||
+		age < 0 || age > a.config.MaxStaleness || a.feed.overflowed()
+	return h
 }
 
 // Finding is something that Check found unsound, and what to do about it.

@@ -129,6 +129,30 @@ type Config struct {
 	// the store is asked for each token, once in MaxStaleness. 0: 1,000,000.
 	MaxRevocations int
 
+	// MaxDegraded is how long guards let tokens in by what is known here while the
+	// store does not answer, and how long ServeFromMemory does; then all is refused
+	// with 503. At most 24 hours. 0: AccessTTL, if that is no longer.
+	MaxDegraded time.Duration
+	// ServeFromMemory has refreshes and sign-ins go on while the store does not
+	// answer: refreshes of sessions that this process saw lately, in
+	// LedgerCacheBytes. What was done is joined with the store's ledgers when it is
+	// back; if it has lost data, sessions that began meanwhile end. Caps and single use
+	// hold per process until then, and a session that was ended elsewhere goes on here.
+	// false: refreshes and sign-ins answer 503.
+	ServeFromMemory bool
+	// AcceptNotDurable has the routes answer 202, with "durable":false, to a revocation
+	// that is enforced here and not stored yet. false: 503, though it is enforced.
+	AcceptNotDurable bool
+	// MaxQueued is how many revocations may wait for the store, and how many users may
+	// be served from memory; beyond it they are refused. 0: 10,000.
+	MaxQueued int
+	// OnMode is told each change of mode, one after the other. It must not block.
+	OnMode func(c ModeChange)
+	// LedgerCacheBytes is about how much memory the ledgers seen last may take, so
+	// that a change of one needs one call on the store and not two: some 1 KB a
+	// session. 0: 32 MiB. Negative: none is kept.
+	LedgerCacheBytes int
+
 	// TokenCacheBytes is about how much memory verified access tokens may take,
 	// so that each is verified once: some 2 KB a token. 0: 64 MiB. Negative:
 	// every token is verified every time.

@@ -6,4 +6,4 @@ import "context"
 func Settled(a *Auth) Config { return a.config }
 
 // ReadFeed reads the store's feed once, from its beginning.
-func (a *Auth) ReadFeed(ctx context.Context) { a.readFeed(ctx, "", 0) }
+func (a *Auth) ReadFeed(ctx context.Context) { a.readFeed(ctx, new(follower), 0) }

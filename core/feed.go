@@ -2,9 +2,11 @@ package core
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +32,11 @@ type feed struct {
 	moments atomic.Uint64          // orders doubts, loads and requests, where clocks are too coarse
 
 	mu       sync.RWMutex
-	sessions map[ID]cut
+	sessions *packedSet
 	delayed  map[ID]delayedCut
-	tokens   map[[16]byte]minute // by jtiKey, until
+	tokens   *packedSet          // by jtiKey
+	orders   map[string][]*order // by user: what is not stored yet
+	ordered  int                 // how many
 	doubted  map[string]uint64   // users of whom the feed may lack something, since which moment
 	floor    uint64              // no load that began before this moment vouches for anything
 }
@@ -55,28 +59,24 @@ type view struct {
 	full bool
 }
 
-// cut revokes a session's tokens below a serial. There may be a million of them,
-// so it is small.
-type cut struct {
-	below uint32 // math.MaxUint32: all, as serials as high as that never come
-	until minute
-}
-
 // minute is a time in Unix minutes, rounded up.
 type minute uint32
 
 func minuteOf(t time.Time) minute { return minute((t.Unix() + 59) / 60) }
 
-// delayedCut is a cut that takes effect later.
+// delayedCut revokes a session's tokens below a serial, from a time on.
 type delayedCut struct {
-	cut
-	from time.Time
+	userID string
+	below  uint32
+	until  minute
+	from   time.Time
 }
 
-// cuts reports whether tokens of a serial are revoked.
-func (c cut) cuts(serial uint64) bool {
-	return serial < uint64(c.below) || c.below == math.MaxUint32
-}
+// allSerials is AllSerials in a packed record, as serials as high as that never come.
+const allSerials = math.MaxUint32
+
+// cuts reports whether what revokes below one serial revokes another.
+func cuts(below uint32, serial uint64) bool { return serial < uint64(below) || below == allSerials }
 
 // epochMargin is how far the clock of a process that issues tokens may be ahead
 // of one that began the feed's epoch. Tokens from further ahead don't verify.
@@ -86,20 +86,32 @@ func newFeed(most int, staleness time.Duration) *feed {
 	f := &feed{
 		most:      most,
 		staleness: staleness,
-		sessions:  make(map[ID]cut),
+		sessions:  newPackedSet(),
 		delayed:   make(map[ID]delayedCut),
-		tokens:    make(map[[16]byte]minute),
+		tokens:    newPackedSet(),
+		orders:    make(map[string][]*order),
 		doubted:   make(map[string]uint64),
 	}
 	f.view.Store(new(view))
 	return f
 }
 
-// jtiKey shortens a jti to a fixed size.
+// jtiKey shortens a jti to a fixed size. Of a jtiName it is the key that it names.
 func jtiKey(jti string) [16]byte {
+	if digits, named := strings.CutPrefix(jti, jtiNamed); named {
+		if key, err := hex.DecodeString(digits); err == nil && len(key) == 16 {
+			return [16]byte(key)
+		}
+	}
 	sum := sha256.Sum256([]byte(jti))
 	return [16]byte(sum[:16])
 }
+
+// jtiName is how a revocation names a token of which only the key is known. No jti
+// begins like that.
+func jtiName(key [16]byte) string { return jtiNamed + hex.EncodeToString(key[:]) }
+
+const jtiNamed = "key:"
 
 // verdict is what the feed says of a token.
 type verdict int
@@ -145,17 +157,21 @@ func (f *feed) look(k *known, now time.Time) verdict {
 // cuts reports whether the token is revoked, and whether it is going to be. It
 // needs the lock.
 func (f *feed) cuts(k *known, now time.Time) (yet, pending bool) {
-	if c, ok := f.sessions[k.session]; ok && c.cuts(k.serial) {
+	if c, ok := f.sessions.get(k.session); ok && cuts(c.below, k.serial) {
 		return true, false
 	}
-	if d, ok := f.delayed[k.session]; ok && d.cuts(k.serial) {
+	for _, o := range f.orders[k.principal.UserID] {
+		if o.revokes(k) {
+			return true, false
+		}
+	}
+	if d, ok := f.delayed[k.session]; ok && cuts(d.below, k.serial) {
 		if !now.Before(d.from) {
 			return true, false
 		}
 		pending = true
 	}
-	_, yet = f.tokens[k.jti]
-	return yet, pending
+	return f.tokens.find(&k.jti) >= 0, pending
 }
 
 // covers reports whether a feed with a lease vouches for a token.
@@ -251,32 +267,35 @@ func (f *feed) enforceSome(events []Revocation, now time.Time) bool {
 // take takes one revocation in, if it has room, and reports whether it was news.
 // It needs the lock.
 func (f *feed) take(e *Revocation) (news, fits bool) {
-	room := f.held() < f.most
-	below, until := uint32(min(e.MinSerial, math.MaxUint32)), minuteOf(e.Until)
+	room := f.room()
+	p := packed{until: minuteOf(e.Until), below: uint32(min(e.MinSerial, allSerials)), user: []byte(e.UserID)}
 	switch {
 	case e.JTI != "":
-		key := jtiKey(e.JTI)
-		old, known := f.tokens[key]
+		p.key, p.more = jtiKey(e.JTI), e.Session[:]
+		old, known := f.tokens.get(p.key)
 		if !known && !room {
 			return false, false
 		}
-		f.tokens[key] = max(old, until)
+		p.until = max(old.until, p.until)
+		f.tokens.put(p)
 		news = !known
 	case !e.From.IsZero():
 		d, known := f.delayed[e.Session]
 		if !known && !room {
 			return false, false
 		}
-		if news = below > d.below; news {
-			f.delayed[e.Session] = delayedCut{cut{below, until}, e.From}
+		if news = p.below > d.below; news {
+			f.delayed[e.Session] = delayedCut{strings.Clone(e.UserID), p.below, p.until, e.From}
 		}
 	default:
-		c, known := f.sessions[e.Session]
+		p.key = e.Session
+		old, known := f.sessions.get(p.key)
 		if !known && !room {
 			return false, false
 		}
-		f.sessions[e.Session] = cut{max(c.below, below), max(c.until, until)}
-		news = below > c.below
+		news = p.below > old.below
+		p.below, p.until = max(old.below, p.below), max(old.until, p.until)
+		f.sessions.put(p)
 	}
 	return news, true
 }
@@ -287,28 +306,32 @@ func (f *feed) take(e *Revocation) (news, fits bool) {
 func (f *feed) bury(k *known, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if have, ok := f.sessions[k.session]; ended && (ok || f.held() < f.most) {
-		f.sessions[k.session] = cut{below: math.MaxUint32, until: max(have.until, minuteOf(k.until))}
+	until, user := minuteOf(k.until), []byte(k.userID())
+	if have, ok := f.sessions.get(k.session); ended && (ok || f.room()) {
+		f.sessions.put(packed{key: k.session, below: allSerials, until: max(have.until, until), user: user})
 		f.taken[stripe(k.session)].Add(1)
 		return
 	}
-	if _, ok := f.tokens[k.jti]; !ok && f.held() < f.most {
-		f.tokens[k.jti] = minuteOf(k.until)
+	if f.tokens.find(&k.jti) < 0 && f.room() {
+		f.tokens.put(packed{key: k.jti, until: until, user: user, more: k.session[:]})
 		f.taken[stripe(k.session)].Add(1)
 	}
 }
 
 // held returns how many revocations there are. It needs the lock.
-func (f *feed) held() int { return len(f.sessions) + len(f.delayed) + len(f.tokens) }
+func (f *feed) held() int { return f.sessions.count + len(f.delayed) + f.tokens.count }
+
+// room reports whether one more may be held. It needs the lock.
+func (f *feed) room() bool { return f.held() < f.most && !f.sessions.full() && !f.tokens.full() }
 
 // purge forgets revocations of tokens that have expired.
 func (f *feed) purge(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	over := minuteOf(now.Add(-time.Minute)) // of those that end within this minute, some are not
-	maps.DeleteFunc(f.sessions, func(_ ID, c cut) bool { return c.until <= over })
+	f.sessions.purge(over)
+	f.tokens.purge(over)
 	maps.DeleteFunc(f.delayed, func(_ ID, d delayedCut) bool { return d.until <= over })
-	maps.DeleteFunc(f.tokens, func(_ [16]byte, until minute) bool { return until <= over })
 }
 
 // overflowed reports whether something had no room.
@@ -334,6 +357,16 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap boo
 			v.full = v.full && !whole
 		}
 	})
+}
+
+// remembers reports whether this process knew every revocation when it read the feed
+// last, those of the token's user above all.
+func (f *feed) remembers(k *known) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	v := f.view.Load()
+	_, doubtful := f.doubted[k.userID()]
+	return !v.readAt.IsZero() && !v.full && !doubtful
 }
 
 // lapse gives the lease up.

@@ -7,52 +7,101 @@ import (
 
 const purgeInterval = time.Minute
 
+// follower is how far the feed was read, and what the store has yet to be told.
+type follower struct {
+	cursor  Cursor
+	epoch   ID // of the last batch; zero: there was none
+	restore restoration
+	pending bool // the store has not been told all
+	gap     bool // something may have been missed since the feed was trusted
+	whole   bool // it was read from its start since, and all had room
+}
+
 // follow reads the store's feed until ctx is done.
 func (a *Auth) follow(ctx context.Context) {
-	var cursor Cursor
-	wait := a.config.MaxStaleness / 4
+	var f follower
 	last := a.now()
 	purged := last
 	for ctx.Err() == nil {
-		cursor = a.readFeed(ctx, cursor, wait)
+		a.readFeed(ctx, &f, a.config.MaxStaleness/4)
 		now := a.now()
 		switch {
 		case jumped(last, now):
 			a.feed.lapse() // what was taken in and what was purged went by a wrong clock
-			cursor, purged = "", now
-		case now.Sub(purged) >= purgeInterval:
+			f.cursor, purged = "", now
+		case now.Sub(purged) >= purgeInterval && !f.restore.behind:
 			a.feed.purge(now)
 			purged = now
 			if a.feed.overflowed() {
-				cursor = "" // there may be room now: read it whole
+				f.cursor = "" // there may be room now: read it whole
 			}
 		}
 		last = now
 	}
 }
 
-// readFeed reads the feed once and returns where to go on. After a failure that
-// is where it began, a moment later.
-func (a *Auth) readFeed(ctx context.Context, cursor Cursor, wait time.Duration) Cursor {
+// readFeed reads the feed once, for as long as rest if there is nothing, and tells the store what it lacks. After a failure the
+// next read begins where this one did, a moment later. Only when the store has been told
+// everything is the feed trusted.
+func (a *Auth) readFeed(ctx context.Context, f *follower, rest time.Duration) {
+	wait := rest
+	if f.pending {
+		wait = 0
+	}
 	call, cancel := context.WithTimeout(ctx, wait+a.config.StoreTimeout)
 	defer cancel()
 	began, moment := a.now(), a.feed.moments.Add(1)
-	batch, err := a.config.Store.Tail(call, cursor, wait)
-	if err == nil {
+	batch, err := a.store.Tail(call, f.cursor, wait)
+	if err != nil {
+		a.missed(ctx, err)
+	} else {
 		room := a.feed.enforce(batch.Events, began)
-		a.feed.renew(began, moment, batch.Epoch, room && (cursor == "" || batch.Reset), batch.Reset)
+		f.whole = room && (f.whole || f.cursor == "" || batch.Reset)
+		f.gap = f.gap || batch.Reset
+		another := !f.epoch.IsZero() && f.epoch != batch.Epoch.ID
+		if batch.Reset || another {
+			f.restore.regressed(&batch, another)
+		} else {
+			f.restore.read(batch.Events)
+		}
+		f.epoch = batch.Epoch.ID
+		f.pending = !a.back(ctx, &f.restore)
+		if !f.pending {
+			a.feed.renew(began, moment, batch.Epoch, f.whole, f.gap)
+			f.whole, f.gap = false, false
+			a.turn(ModeNormal, nil)
+		}
 	}
 	// A store that does not wait where it should must not keep us spinning.
-	if idle := err != nil || cursor != "" && (len(batch.Events) == 0 || batch.Reset); idle {
-		if rest := wait - a.now().Sub(began); rest > 0 {
+	if idle := err != nil || f.pending || f.cursor != "" && (len(batch.Events) == 0 || batch.Reset); idle {
+		if left := rest - a.now().Sub(began); left > 0 {
 			select {
 			case <-ctx.Done():
-			case <-time.After(rest):
+			case <-time.After(left):
 			}
 		}
 	}
-	if err != nil {
-		return cursor
+	if err == nil {
+		f.cursor = batch.Next
 	}
-	return batch.Next
+}
+
+// missed is called when the feed could not be read.
+func (a *Auth) missed(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return // the Auth is closed
+	}
+	call, cancel := context.WithTimeout(ctx, a.config.StoreTimeout)
+	defer cancel()
+	if !a.store.answers(call, err) {
+		a.overdue(err)
+	}
+}
+
+// back is called when the feed was read: the store answers. It reports whether it has
+// been told all that it lacks.
+func (a *Auth) back(ctx context.Context, r *restoration) bool {
+	a.store.close()
+	whole, err := a.restore(ctx, r)
+	return err == nil && whole
 }

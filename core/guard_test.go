@@ -289,7 +289,7 @@ func TestGuardFresh(t *testing.T) {
 func TestGuardChallenges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newTap()
-		h := open(t, store)
+		h := open(t, store, func(c *core.Config) { c.MaxDegraded = time.Nanosecond })
 		settle(h)
 		expired := h.signIn("alice")
 		elapse(time.Hour)
@@ -323,6 +323,7 @@ func TestGuardChallenges(t *testing.T) {
 		elapse(time.Second)
 		store.set(func(string, func() error) error { return errBroken })
 		elapse(5 * time.Second)
+		h.trail.take()
 		for _, rules := range [][]core.Rule{nil, {core.Strict()}, {core.Scope("a")}, {core.Fresh(time.Second)}} {
 			expectDecision(t, "no store", h.Guard(rules...).Check(bearing(good.AccessToken)), "", core.ErrStoreUnavailable, "")
 			h.trail.expect(t, "no store", "failed")

@@ -192,6 +192,7 @@ const (
 	ReasonExpired         Reason = "expired"   // idle, absolute, or the refresh token's life
 	ReasonOvertaken       Reason = "overtaken" // the user's sessions were revoked while it was signing in, and it was not confirmed
 	ReasonForgotten       Reason = "forgotten" // the user was deleted
+	ReasonRevived         Reason = "revived"   // it had ended before, and the store had lost that
 )
 
 // AllSerials as Revocation.MinSerial revokes every access token of a session.

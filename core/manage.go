@@ -85,18 +85,7 @@ func (a *Auth) Online(ctx context.Context, userIDs ...string) ([]Presence, error
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	many, ok := a.config.Store.(ManyLoader)
-	ledgers := make(map[string]Ledger, len(userIDs))
-	var err error
-	if ok {
-		ledgers, err = many.LoadMany(ctx, userIDs)
-	} else {
-		for _, id := range userIDs {
-			if ledgers[id], err = a.config.Store.Load(ctx, id); err != nil {
-				break
-			}
-		}
-	}
+	ledgers, err := a.store.LoadMany(ctx, userIDs)
 	if err != nil {
 		return nil, ErrStoreUnavailable.because(err)
 	}

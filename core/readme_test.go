@@ -40,7 +40,7 @@ func TestReadmeDefaults(t *testing.T) {
 			t.Errorf("%s: the README says %q, and the default is %q", field, says, want)
 		}
 	}
-	apps := []string{"Store", "Authenticate", "Active", "Problem", "Keys", "Secrets", "Prefix", "Audit", "Random"} // the app's own, or functions
+	apps := []string{"Store", "Authenticate", "Active", "Problem", "Keys", "Secrets", "Prefix", "Audit", "OnMode", "Random"} // the app's own, or functions
 	off := []string{"Foreign", "AccessCookie", "ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"} // nothing unless it is set
 	for _, field := range append(apps, off...) {
 		shown[field] = true
@@ -66,7 +66,7 @@ func inWords(field string, v any) string {
 		return map[any]string{EvictOldest: "`EvictOldest`", EvictIdle: "`EvictIdle`", RefuseNew: "`RefuseNew`"}[v]
 	case "Cookie.SameSite":
 		return []string{"", "default", "`Lax`", "`Strict`", "`None`"}[reflect.ValueOf(v).Int()]
-	case "TokenCacheBytes":
+	case "TokenCacheBytes", "LedgerCacheBytes":
 		return fmt.Sprintf("%d MiB", v.(int)>>20)
 	case "RetireAccess":
 		if v == time.Duration(0) {

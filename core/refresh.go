@@ -48,6 +48,11 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		failed error
 	}
 	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
+		if s := l.session(token.Session, now); s != nil && a.feed.ended(token.User, s) {
+			// The store has lost its end, or not taken it yet.
+			ended, change := endSessions(l, only(token.Session), ReasonRevived, now)
+			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, ReasonRevived)}}, change
+		}
 		out, change := a.policy.refreshSession(l, req, now)
 		switch {
 		case !out.verdict.granted():
@@ -66,6 +71,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		pair.Same = out.session.Gen == token.Gen
 		return answer{refreshOutcome: out, pair: pair}, change
 	})
+	seen.Mode, err = kept(err)
 	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
@@ -79,6 +85,11 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		a.uses.note(a.uses.of(token.Session), token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
 	}
 	return out.pair, nil
+}
+
+// sure implements sure: the same token again, and a device that stays another.
+func (o refreshOutcome) sure() bool {
+	return o.verdict == refreshRepeated || o.verdict == refreshMismatch
 }
 
 // granted reports whether a verdict answers with tokens.

@@ -22,20 +22,56 @@ func (a *Auth) end(ctx context.Context, userID string, which func(*Session) bool
 func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(Ledger, time.Time) ([]Session, *Change)) (int, error) {
 	userID = strings.Clone(userID) // it outlives the call, see SignInRequest.own
 	ended, err := transact(ctx, a, userID, rule)
-	if err != nil {
-		return 0, err
+	if errors.Is(err, errApart) || err != nil && !errors.Is(err, ErrNotDurable) {
+		return 0, err // what was decided apart is told when it is joined
 	}
 	a.feed.doubt(userID)
 	a.auditEnded(ctx, userID, endings(ended, why))
-	return len(ended), nil
+	return len(ended), err
+}
+
+// endOne is end for one session, and for a store that is away.
+func (a *Auth) endOne(ctx context.Context, userID string, session ID, why Reason) (int, error) {
+	userID = strings.Clone(userID)
+	n, err := a.end(ctx, userID, only(session), why)
+	return a.orElse(ctx, n, err, order{
+		userID: userID, session: session, why: why,
+		write: func(ctx context.Context, meant func(*Session) bool) error {
+			_, err := a.end(ctx, userID, meant, why)
+			return err
+		},
+	})
+}
+
+// endAll ends all sessions of a user but keep, if that is one, also while the store is
+// away.
+func (a *Auth) endAll(ctx context.Context, userID string, keep ID, why Reason) (int, error) {
+	userID = strings.Clone(userID)
+	at := ledgerTime(a.now())
+	n, err := a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return endAll(l, func(s *Session) bool { return s.ID != keep }, why, now)
+	})
+	return a.orElse(ctx, n, err, order{
+		userID: userID, all: true, keep: keep, at: at, why: why,
+		write: func(ctx context.Context, meant func(*Session) bool) error {
+			_, err := a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+				return endAllSince(l, meant, at, why, now)
+			})
+			return err
+		},
+	})
 }
 
 // Revoke ends one session of a user. Errors: ErrSessionNotFound if the user has
-// no such live session, ErrStoreUnavailable. When it returns nil no token of the
-// session passes any more: at once here, within MaxStaleness in other processes.
-// The same holds for every call below.
+// no such live session, ErrNotDurable, ErrStoreUnavailable. When it returns nil no
+// token of the session passes any more: at once here, within MaxStaleness in other
+// processes. The same holds for every call below.
+//
+// If the store does not take the revocation it is enforced here at once and written
+// when the store is back: the error is ErrNotDurable (and ErrStoreUnavailable as well).
+// ErrStoreUnavailable alone: nothing was done, as [Config.MaxQueued] of them wait already.
 func (a *Auth) Revoke(ctx context.Context, userID string, session ID, why Reason) error {
-	n, err := a.end(ctx, userID, only(session), why)
+	n, err := a.endOne(ctx, userID, session, why)
 	if err == nil && n == 0 {
 		return ErrSessionNotFound
 	}
@@ -45,21 +81,19 @@ func (a *Auth) Revoke(ctx context.Context, userID string, session ID, why Reason
 // RevokeOthers ends all sessions of a user but one, and returns how many. A
 // password change calls it with ReasonPasswordChanged.
 func (a *Auth) RevokeOthers(ctx context.Context, userID string, keep ID, why Reason) (int, error) {
-	return a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
-		return endAll(l, func(s *Session) bool { return s.ID != keep }, why, now)
-	})
+	return a.endAll(ctx, userID, keep, why)
 }
 
 // RevokeAll ends all sessions of a user and returns how many. The user may sign
 // in again at once; a sign-in that is under way is confirmed first, see
-// [SignInRequest].
+// [SignInRequest]. While the store is away it is noted as "the sessions that began before
+// now", and returns 0 with ErrNotDurable.
 func (a *Auth) RevokeAll(ctx context.Context, userID string, why Reason) (int, error) {
-	return a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
-		return endAll(l, func(*Session) bool { return true }, why, now)
-	})
+	return a.endAll(ctx, userID, ID{}, why)
 }
 
-// Trim ends all sessions of a user but the newest keep, and returns how many.
+// Trim ends all sessions of a user but the newest keep, and returns how many. Without
+// the store nobody knows which: it is never ErrNotDurable then.
 func (a *Auth) Trim(ctx context.Context, userID string, keep int) (int, error) {
 	if keep < 0 {
 		return 0, ErrBadRequest.saying("keep must not be negative")
@@ -75,10 +109,16 @@ func (a *Auth) Trim(ctx context.Context, userID string, keep int) (int, error) {
 // any more. Foreign tokens that were revoked are refused as long as the feed of
 // revocations is followed.
 func (a *Auth) Forget(ctx context.Context, userID string) error {
-	_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
-	if err == nil {
-		a.audit(ctx, EventUserForgotten, Event{UserID: strings.Clone(userID)})
+	userID = strings.Clone(userID)
+	again := func(ctx context.Context, _ func(*Session) bool) error {
+		_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
+		if err == nil || errors.Is(err, ErrNotDurable) {
+			a.audit(ctx, EventUserForgotten, Event{UserID: userID})
+		}
+		return err
 	}
+	at := ledgerTime(a.now())
+	_, err := a.orElse(ctx, 0, again(ctx, nil), order{userID: userID, all: true, at: at, why: ReasonForgotten, write: again})
 	return err
 }
 
@@ -93,12 +133,11 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 		return 0, ErrTokenNotFound.because(err)
 	}
 	if t.access == nil {
-		if err := a.Revoke(ctx, t.userID, t.session, ReasonRevokedByAdmin); errors.Is(err, ErrSessionNotFound) {
-			return 0, ErrTokenNotFound
-		} else if err != nil {
-			return 0, err
+		n, err := a.endOne(ctx, t.userID, t.session, ReasonRevokedByAdmin)
+		if err == nil && n == 0 {
+			err = ErrTokenNotFound
 		}
-		return 1, nil
+		return n, err
 	}
 	if t.access.foreign() {
 		n, err := a.revokeForeign(ctx, t.access.principal)
@@ -107,7 +146,19 @@ func (a *Auth) RevokeToken(ctx context.Context, token string) (int, error) {
 		}
 		return n, err
 	}
-	return a.revokeAccess(ctx, &t)
+	n, err := a.revokeAccess(ctx, &t)
+	return a.orElseToken(ctx, n, err, t.access.principal, t.access.jti, func(ctx context.Context) error {
+		_, err := a.revokeAccess(ctx, &t)
+		return err
+	})
+}
+
+// orElseToken is orElse for a single token.
+func (a *Auth) orElseToken(ctx context.Context, n int, err error, p *Principal, jti [16]byte, again func(context.Context) error) (int, error) {
+	return a.orElse(ctx, n, err, order{
+		userID: p.UserID, jti: jti, session: p.SessionID, why: ReasonRevokedByAdmin,
+		write: func(ctx context.Context, _ func(*Session) bool) error { return again(ctx) },
+	})
 }
 
 func (a *Auth) revokeAccess(ctx context.Context, t *openToken) (int, error) {
@@ -124,7 +175,7 @@ func (a *Auth) revokeAccess(ctx context.Context, t *openToken) (int, error) {
 		return outcome{live: true, revoked: revoked}, change
 	})
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrNotDurable):
 		return 0, err
 	case !out.live:
 		err = ErrTokenNotFound
@@ -140,6 +191,14 @@ var (
 // revokeForeign revokes a foreign token if it can be named, and returns 1, or 0
 // if it was no good already.
 func (a *Auth) revokeForeign(ctx context.Context, p *Principal) (int, error) {
+	n, err := a.storeForeign(ctx, p)
+	return a.orElseToken(ctx, n, err, p, jtiKey(foreignName(p.UserID, p.TokenID)), func(ctx context.Context) error {
+		_, err := a.storeForeign(ctx, p)
+		return err
+	})
+}
+
+func (a *Auth) storeForeign(ctx context.Context, p *Principal) (int, error) {
 	if p.TokenID == "" || !a.now().Before(p.ExpiresAt.Add(a.config.Leeway)) {
 		return 0, nil
 	}
@@ -149,12 +208,12 @@ func (a *Auth) revokeForeign(ctx context.Context, p *Principal) (int, error) {
 		return outcome{revoked, full}, change
 	})
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, ErrNotDurable):
 		return 0, err
 	case out.full:
 		return 0, ErrInternal.because(errForeignFull)
 	}
-	return a.tokenRevoked(ctx, p, out.revoked), nil
+	return a.tokenRevoked(ctx, p, out.revoked), err
 }
 
 // tokenRevoked notes that a single token was revoked, by this call or before,
@@ -184,13 +243,13 @@ func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 	total, failed := 0, error(nil)
 	for _, t := range opened {
-		signOut := func() (int, error) { return a.end(ctx, t.userID, only(t.session), ReasonSignedOut) }
+		signOut := func() (int, error) { return a.endOne(ctx, t.userID, t.session, ReasonSignedOut) }
 		if t.access != nil && t.access.foreign() {
 			signOut = func() (int, error) { return a.revokeForeign(ctx, t.access.principal) }
 		}
 		n, err := signOut()
 		switch {
-		case errors.Is(err, ErrStoreUnavailable):
+		case errors.Is(err, ErrStoreUnavailable) && !errors.Is(err, ErrNotDurable):
 			return total, err
 		case err != nil:
 			failed = err // the others can be ended all the same
@@ -213,20 +272,41 @@ func (a *Auth) SignOutAll(ctx context.Context, tokens ...string) (int, error) {
 }
 
 func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) {
-	total, moved := 0, false
+	var (
+		total  int
+		moved  bool
+		queued error
+	)
 	for _, t := range opened {
 		good := false
-		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
-			if good = t.moves(&l, now); !good {
-				return nil, nil
-			}
-			return endAll(l, func(*Session) bool { return true }, ReasonSignedOutAll, now)
+		at := ledgerTime(a.now())
+		end := func(ctx context.Context, which func(*Session) bool) (int, error) {
+			return a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
+				if good = t.moves(&l, now); !good {
+					return nil, nil
+				}
+				return endAllSince(l, which, at, ReasonSignedOutAll, now)
+			})
+		}
+		n, err := end(ctx, func(*Session) bool { return true })
+		n, err = a.orElse(ctx, n, err, order{
+			userID: t.userID, session: t.session, all: a.trusts(&t), at: at, why: ReasonSignedOutAll,
+			write: func(ctx context.Context, meant func(*Session) bool) error {
+				_, err := end(ctx, meant)
+				return err
+			},
 		})
+		if errors.Is(err, ErrNotDurable) {
+			good, moved, queued, err = true, true, err, nil
+		}
 		total += n
 		if err == nil && good && t.access != nil && t.access.foreign() {
 			n, err = a.revokeForeign(ctx, t.access.principal) // it goes with the sessions
 			total += n
 			moved = true
+			if errors.Is(err, ErrNotDurable) {
+				queued, err = err, nil
+			}
 		}
 		if err != nil {
 			return total, err
@@ -235,7 +315,13 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 	if total == 0 && !moved {
 		return 0, ErrTokenRevoked
 	}
-	return total, nil
+	return total, queued
+}
+
+// trusts reports whether a token may end all sessions of its user while no ledger
+// shows that it is good: an access token that would pass here. Another ends its own.
+func (a *Auth) trusts(t *openToken) bool {
+	return t.access != nil && !t.expired && a.feed.look(t.access, a.now()) != feedRevoked
 }
 
 // openToken is an authentic token of either kind.

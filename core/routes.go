@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 )
@@ -132,17 +133,28 @@ func (a *Auth) serveLogout(r Request) (Response, error) {
 		signOut = a.signOutAll
 	}
 	n, err := signOut(r.Context(), opened)
-	if err != nil {
-		return Response{}, err
-	}
-	return a.signedOut("signed out", n), nil
+	return a.signedOut("signed out", n, err)
 }
 
-// signedOut answers after the session of this browser has ended.
-func (a *Auth) signedOut(message string, n int) Response {
-	out := reply(http.StatusOK, revokedShape{message, n})
-	a.dropRefreshCookie(out.Header)
-	return out
+// revoked answers how a revocation of n sessions or tokens went.
+func (a *Auth) revoked(message string, n int, err error) (Response, error) {
+	switch {
+	case errors.Is(err, ErrNotDurable) && a.config.AcceptNotDurable:
+		durable := false
+		return reply(http.StatusAccepted, revokedShape{message, n, &durable}), nil
+	case err != nil:
+		return Response{}, err
+	}
+	return reply(http.StatusOK, revokedShape{Message: message, Revoked: n}), nil
+}
+
+// signedOut is revoked for the session of this browser.
+func (a *Auth) signedOut(message string, n int, err error) (Response, error) {
+	out, err := a.revoked(message, n, err)
+	if err == nil {
+		a.dropRefreshCookie(out.Header)
+	}
+	return out, err
 }
 
 func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
@@ -150,15 +162,11 @@ func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
 		return Response{}, err
 	}
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
-	if err == nil && p.SessionID.IsZero() {
-		var token int
-		token, err = a.revokeForeign(r.Context(), p) // it goes with the sessions
-		n += token
+	if _, failed := kept(err); failed == nil && p.SessionID.IsZero() {
+		token, worse := a.revokeForeign(r.Context(), p) // it goes with the sessions
+		n, err = n+token, cmp.Or(worse, err)
 	}
-	if err != nil {
-		return Response{}, err
-	}
-	return a.signedOut("signed out everywhere", n), nil
+	return a.signedOut("signed out everywhere", n, err)
 }
 
 func (a *Auth) serveSessions(r Request, p *Principal) (Response, error) {
@@ -183,13 +191,11 @@ func (a *Auth) serveRevoke(r Request, p *Principal) (Response, error) {
 	if err != nil {
 		return Response{}, ErrSessionNotFound
 	}
-	if err := a.Revoke(r.Context(), p.UserID, id, ReasonRevoked); err != nil {
-		return Response{}, err
-	}
+	err = a.Revoke(r.Context(), p.UserID, id, ReasonRevoked)
 	if id == p.SessionID {
-		return a.signedOut("session revoked", 1), nil
+		return a.signedOut("session revoked", 1, err)
 	}
-	return reply(http.StatusOK, revokedShape{"session revoked", 1}), nil
+	return a.revoked("session revoked", 1, err)
 }
 
 func (a *Auth) serveRevokeOthers(r Request, p *Principal) (Response, error) {
@@ -197,8 +203,5 @@ func (a *Auth) serveRevokeOthers(r Request, p *Principal) (Response, error) {
 		return Response{}, err
 	}
 	n, err := a.RevokeOthers(r.Context(), p.UserID, p.SessionID, ReasonRevoked)
-	if err != nil {
-		return Response{}, err
-	}
-	return reply(http.StatusOK, revokedShape{"other sessions revoked", n}), nil
+	return a.revoked("other sessions revoked", n, err)
 }

@@ -26,6 +26,7 @@ const (
 	clockMargin     = 10 * time.Second // by which clocks may differ unnoticed
 	expiredKept     = time.Hour        // an expired session still answers "expired", not "unknown"
 	maxLeeway       = 60 * time.Second // no process allows clocks more than this
+	outageLasts     = 24 * time.Hour   // no process goes on without its store for longer
 )
 
 // policy is what the rules know of the settings. See Config for their meaning;
@@ -151,7 +152,10 @@ func (c *Change) seal(l *Ledger, now time.Time) *Change {
 	if c.Forget {
 		return c
 	}
-	keep := latest(now, latest(l.RevokedAt, c.RevokedAt).Add(signInLasts))
+	keep := now
+	if at := latest(l.RevokedAt, c.RevokedAt); !at.IsZero() { // who signs in apart has to learn of it
+		keep = latest(now, at.Add(outageLasts))
+	}
 	gone := func(id ID) bool {
 		return slices.ContainsFunc(c.End, func(e Ended) bool { return e.ID == id }) ||
 			slices.ContainsFunc(c.Put, func(s Session) bool { return s.ID == id })

@@ -18,7 +18,12 @@ func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time)
 // endAll is endSessions, and has the sign-ins that are under way confirmed.
 // There is something to commit even if nothing is live.
 func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
-	c := Change{RevokedAt: now}
+	return endAllSince(l, which, now, why, now)
+}
+
+// endAllSince is endAll that was asked for at a time.
+func endAllSince(l Ledger, which func(*Session) bool, asked time.Time, why Reason, now time.Time) ([]Session, *Change) {
+	c := Change{RevokedAt: latest(l.RevokedAt, asked)}
 	ended := c.endThose(&l, which, why, now)
 	return ended, c.seal(&l, now)
 }
@@ -111,4 +116,39 @@ func revokeForeign(l Ledger, jti, name string, expires, now time.Time) (was, ful
 		Publish: []Revocation{{JTI: name, Until: r.Until}},
 	}
 	return true, false, c.seal(&l, now)
+}
+
+// reassert has revocations stand that were acknowledged once, in a store that may have
+// lost them: sessions end again, tokens are revoked again, and everybody is told again.
+// fresh: nothing needs telling that no ledger has. It returns the sessions that had come
+// back.
+func reassert(l Ledger, known []Revocation, fresh bool, now time.Time) ([]Session, *Change) {
+	var c Change
+	var back []Session
+	for _, r := range known {
+		i := slices.IndexFunc(l.Sessions, func(s Session) bool { return s.ID == r.Session })
+		switch {
+		case i < 0:
+			if fresh && r.JTI == "" {
+				continue
+			}
+		case r.JTI != "", !r.From.IsZero():
+			// The feed alone says so. A single token has no name here but a short hash.
+		case r.MinSerial >= AllSerials:
+			if s := &l.Sessions[i]; s.live(now) {
+				back = append(back, *s)
+			}
+			c.End = append(c.End, Ended{ID: r.Session, Reason: ReasonRevived})
+			r.Until = latest(r.Until, lastVerifies(l.Sessions[i].Access.Until))
+		case l.Sessions[i].MinSerial < r.MinSerial:
+			s := l.Sessions[i].Clone()
+			s.MinSerial, s.Serial = r.MinSerial, max(s.Serial, r.MinSerial)
+			c.Put = append(c.Put, s)
+		}
+		c.Publish = append(c.Publish, r)
+	}
+	if c.Publish == nil {
+		return nil, nil
+	}
+	return back, c.seal(&l, now)
 }

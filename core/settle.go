@@ -111,6 +111,24 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if c.MaxRevocations < 0 {
 		mistake("MaxRevocations: %d is negative", c.MaxRevocations)
 	}
+	if c.MaxDegraded == 0 {
+		c.MaxDegraded = min(c.AccessTTL, outageLasts)
+	}
+	if c.MaxDegraded < 0 || c.MaxDegraded > outageLasts {
+		mistake("MaxDegraded: %v is not between 0 and %v", c.MaxDegraded, outageLasts)
+	}
+	if c.MaxQueued == 0 {
+		c.MaxQueued = 10_000
+	}
+	if c.MaxQueued < 0 {
+		mistake("MaxQueued: %d is negative", c.MaxQueued)
+	}
+	if c.LedgerCacheBytes == 0 {
+		c.LedgerCacheBytes = 32 << 20
+	}
+	if c.ServeFromMemory && c.LedgerCacheBytes < 0 {
+		mistake("ServeFromMemory: without LedgerCacheBytes no session is known here")
+	}
 	if c.Issuer == "" {
 		c.Issuer = "sallyport"
 	}

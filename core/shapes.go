@@ -111,6 +111,7 @@ type sessionsShape struct {
 type revokedShape struct {
 	Message string `json:"message"`
 	Revoked int    `json:"revoked"`
+	Durable *bool  `json:"durable,omitempty"` // said only if it is not
 }
 
 type tokenShape struct {

@@ -80,7 +80,7 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	for _, old := range replaces {
 		if old.userID == userID {
 			req.replaces = append(req.replaces, old.session)
-		} else if _, err := a.end(ctx, old.userID, only(old.session), ReasonReplaced); err != nil {
+		} else if _, err := a.endOne(ctx, old.userID, old.session, ReasonReplaced); err != nil && !errors.Is(err, ErrNotDurable) {
 			return Pair{}, err
 		}
 	}
@@ -108,10 +108,12 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		}
 		return begun{signInOutcome: out, pair: pair}, change
 	})
+	mode, err := kept(err)
 	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
-	seen := Event{UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
+	a.feed.spare(userID, out.session.ID)
+	seen := Event{Mode: mode, UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
 	if out.refused {
 		a.audit(ctx, EventSignInRefused, seen)
 		return Pair{}, ErrTooManySessions
@@ -156,6 +158,7 @@ func (a *Auth) confirm(ctx context.Context, r SignInRequest, session ID) error {
 		refusal = appError(refusal, ErrInvalidCredentials, ErrUserInactive, ErrStoreUnavailable)
 	}
 	_, err := a.end(ctx, r.Identity.UserID, only(session), ReasonOvertaken)
+	_, err = kept(err)
 	return cmp.Or(err, refusal)
 }
 

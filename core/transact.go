@@ -33,7 +33,7 @@ func (a *Auth) load(ctx context.Context, userID string) (Ledger, time.Time, erro
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	l, err := a.config.Store.Load(ctx, userID)
+	l, err := a.store.Load(ctx, userID)
 	if err != nil {
 		return Ledger{}, time.Time{}, ErrStoreUnavailable.because(err)
 	}
@@ -41,13 +41,17 @@ func (a *Auth) load(ctx context.Context, userID string) (Ledger, time.Time, erro
 }
 
 // transact decides on a user's ledger and commits the decision: load, decide,
-// commit, and again on what stands if the ledger has moved on meanwhile.
+// commit, and again on what stands if the ledger has moved on meanwhile. A ledger
+// that this process saw lately needs no load, but only what commits is decided on it.
 // Conflicts need no limit, since each means that somebody else got on; the
 // store's deadline ends them.
 //
 // A commit whose reply was lost is looked at a second time. If the ledger shows
 // that it took place the first outcome stands, even if others were committed
 // since. Otherwise the decision is made again.
+//
+// With ErrNotDurable the outcome stands as well. While users are served from memory
+// it is decided and kept there, see apartUsers.
 func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Ledger, time.Time) (O, *Change)) (O, error) {
 	var none O
 	if err := checkUserID(userID); err != nil {
@@ -55,7 +59,27 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
-	ledger, err := a.config.Store.Load(ctx, userID)
+	inMemory := ctx.Value(toStore{}) == nil
+	if u := a.apart.of(userID); u != nil && inMemory {
+		if out, err, done := transactApart(a, u, decide); done {
+			return out, err
+		}
+	}
+	ledger, recent := a.recent.get(userID)
+	var err error
+	if !recent {
+		ledger, err = a.store.Load(ctx, userID)
+	}
+	if err == nil && recent && a.store.open.Load() {
+		err = errTripped
+	}
+	if errors.Is(err, errTripped) && inMemory {
+		if u := a.apart.begin(a, userID); u != nil {
+			if out, err, done := transactApart(a, u, decide); done {
+				return out, err
+			}
+		}
+	}
 	if err != nil {
 		return none, ErrStoreUnavailable.because(err)
 	}
@@ -70,7 +94,14 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		}
 		outcome, change := decide(ledger, a.dated(&ledger))
 		if change == nil {
-			return outcome, nil
+			if !recent {
+				return outcome, nil
+			}
+			recent = false
+			if ledger, err = a.store.Load(ctx, userID); err != nil {
+				return none, ErrStoreUnavailable.because(err)
+			}
+			continue
 		}
 		for i := range change.Publish {
 			change.Publish[i].UserID = userID
@@ -78,20 +109,27 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if change.ID, err = newID(a.config.Random); err != nil {
 			return none, ErrInternal.because(err)
 		}
-		stands, err := a.config.Store.Commit(ctx, userID, *change)
+		stands, err := a.store.Commit(ctx, userID, *change)
+		recent = false
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, ErrNotDurable):
 			a.feed.enforce(change.Publish, a.now())
-			return outcome, nil
-		case ctx.Err() != nil, lost != nil && !errors.Is(err, ErrConflict):
-			return none, ErrStoreUnavailable.because(err)
+			a.recent.put(userID, change.Apply(ledger))
+			if err != nil {
+				err = ErrStoreUnavailable.because(err)
+			}
+			return outcome, err
 		case errors.Is(err, ErrConflict):
 			ledger = stands
-		default:
-			lost, lostOutcome = change, outcome
-			if ledger, err = a.config.Store.Load(ctx, userID); err != nil {
-				return none, ErrStoreUnavailable.because(err)
-			}
+			continue
+		}
+		a.recent.drop(userID)
+		if ctx.Err() != nil || lost != nil {
+			return none, ErrStoreUnavailable.because(err)
+		}
+		lost, lostOutcome = change, outcome
+		if ledger, err = a.store.Load(ctx, userID); err != nil {
+			return none, ErrStoreUnavailable.because(err)
 		}
 	}
 }

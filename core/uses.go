@@ -120,19 +120,24 @@ func (a *Auth) flushUses(ctx context.Context) {
 }
 
 func (a *Auth) writeUse(ctx context.Context, u userUse) error {
-	at, err := transact(ctx, a, u.userID, func(l Ledger, now time.Time) (time.Time, *Change) {
+	at, err := transact(ctx, a, u.userID, func(l Ledger, now time.Time) (recordedAt, *Change) {
 		if change := a.policy.used(l, u.use, now); change != nil {
-			return change.Put[0].LastSeenAt, change
+			return recordedAt(change.Put[0].LastSeenAt), change
 		}
 		if s := l.session(u.session, now); s != nil {
-			return s.LastSeenAt, nil
+			return recordedAt(s.LastSeenAt), nil
 		}
-		return u.at, nil
+		return recordedAt(u.at), nil
 	})
-	if err != nil {
+	if _, err = kept(err); err != nil {
 		u.of.forget()
 		return err
 	}
-	u.of.recorded(at)
+	u.of.recorded(time.Time(at))
 	return nil
 }
+
+// recordedAt is when activity was recorded.
+type recordedAt time.Time
+
+func (recordedAt) sure() bool { return true } // enough for what may be a touch interval off

@@ -1,0 +1,206 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// apartUsers are the users who are served from memory while the store is away: those
+// for whom something was decided. They stay until what was decided is joined with what
+// the store has, see Auth.rejoin. Each is as it was known here, or nothing is known.
+type apartUsers struct {
+	count atomic.Int64
+	mu    sync.Mutex
+	users map[string]*apartUser
+}
+
+type apartUser struct {
+	userID string
+
+	mu     sync.Mutex
+	ledger Ledger
+	done   apart // what was decided here
+	over   bool  // it is joined: the store is asked again
+
+	tried   bool // to write it, and nobody knows whether that took place
+	triedOn ID   // the version on which that was
+}
+
+// of returns a user who is served from memory, or nil.
+func (u *apartUsers) of(userID string) *apartUser {
+	if u.count.Load() == 0 {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.users[userID]
+}
+
+func (u *apartUsers) all() []*apartUser {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all := make([]*apartUser, 0, len(u.users))
+	for _, user := range u.users {
+		all = append(all, user)
+	}
+	return all
+}
+
+// begin has a user served from memory, if that is the mode and there is room; else it
+// returns nil.
+func (u *apartUsers) begin(a *Auth, userID string) *apartUser {
+	if a.outage.mode() != ModeMemory || !a.lately(a.now()) {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if user := u.users[userID]; user != nil {
+		return user
+	}
+	if len(u.users) >= a.config.MaxQueued {
+		return nil
+	}
+	user := &apartUser{userID: strings.Clone(userID)}
+	user.ledger, _ = a.recent.get(userID)
+	u.users[user.userID] = user
+	u.count.Add(1)
+	return user
+}
+
+// end has the store asked again. The user's lock is held.
+func (u *apartUsers) end(user *apartUser) {
+	user.over = true
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.users, user.userID)
+	u.count.Add(-1)
+}
+
+// sure is an outcome without a change that is so by the store's ledger as well,
+// however old the one is that it was decided on.
+type sure interface{ sure() bool }
+
+// errApart is ErrNotDurable of what was decided in memory.
+var errApart = errors.Join(ErrNotDurable, errors.New("sallyport: the store is away, and this was decided in memory"))
+
+// kept returns what of an error remains if a decision is to stand that is not durable,
+// and the mode in which it was made, unless it is ModeNormal.
+func kept(err error) (Mode, error) {
+	switch {
+	case errors.Is(err, errApart):
+		return ModeMemory, nil
+	case errors.Is(err, ErrNotDurable):
+		return "", nil
+	}
+	return "", err
+}
+
+// transactApart is transact in memory: what it decides stands, with errApart. It reports
+// false if the store has to be asked.
+func transactApart[O any](a *Auth, u *apartUser, decide func(Ledger, time.Time) (O, *Change)) (out O, err error, done bool) {
+	var none O
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over {
+		return none, nil, false
+	}
+	now := a.now()
+	if a.outage.mode() != ModeMemory || !a.lately(now) {
+		return none, ErrStoreUnavailable.because(errTripped), true
+	}
+	outcome, change := decide(u.ledger, a.dated(&u.ledger))
+	if change == nil {
+		if o, ok := any(outcome).(sure); !ok || !o.sure() {
+			return none, ErrStoreUnavailable.because(errTripped), true
+		}
+		return outcome, nil, true
+	}
+	if change.ID, err = newID(a.config.Random); err != nil {
+		return none, ErrInternal.because(err), true
+	}
+	for i := range change.Publish {
+		change.Publish[i].UserID = u.userID
+	}
+	u.done.note(&u.ledger, change)
+	u.ledger = change.Apply(u.ledger)
+	a.feed.enforce(change.Publish, now)
+	return outcome, ErrStoreUnavailable.because(errApart), true
+}
+
+// judge says of a token of a user who is served from memory whether it is good; known
+// is false where the memory does not tell.
+func (u *apartUsers) judge(k *known, now time.Time) (good, known bool) {
+	user := u.of(k.userID())
+	if user == nil || k.foreign() {
+		return false, false
+	}
+	user.mu.Lock()
+	defer user.mu.Unlock()
+	if user.over || user.ledger.session(k.session, now) == nil {
+		return false, false
+	}
+	good, _ = k.goodIn(&user.ledger, now)
+	return good, true
+}
+
+// rejoin writes what was done apart, user by user, until the store fails. lostData says
+// that the store is in another epoch than when it went away: what only memory knows
+// may have been revoked since, and ends.
+func (a *Auth) rejoin(ctx context.Context, lostData bool) error {
+	for _, u := range a.apart.all() {
+		if err := a.rejoinUser(ctx, u, lostData); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Auth) rejoinUser(ctx context.Context, u *apartUser, lostData bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over {
+		return nil
+	}
+	ctx, cancel := a.detached(ctx)
+	defer cancel()
+	ledger, err := a.store.Load(ctx, u.userID)
+	for err == nil {
+		// An earlier try that has moved the ledger on is not made again: a session
+		// that began by it may have ended since.
+		spent := lostData || u.tried && u.triedOn != ledger.Version
+		outcome, change := a.policy.rejoin(ledger, &u.done, spent, a.dated(&ledger))
+		if change == nil {
+			break
+		}
+		if change.ID, err = newID(a.config.Random); err != nil {
+			return ErrInternal.because(err)
+		}
+		for i := range change.Publish {
+			change.Publish[i].UserID = u.userID
+		}
+		var stands Ledger
+		stands, err = a.store.Commit(ctx, u.userID, *change)
+		switch {
+		case errors.Is(err, ErrConflict):
+			ledger, err = stands, nil
+			continue
+		case err != nil && !errors.Is(err, ErrNotDurable):
+			u.tried, u.triedOn = true, ledger.Version
+			return ErrStoreUnavailable.because(err)
+		}
+		a.feed.enforce(change.Publish, a.now())
+		a.recent.put(u.userID, change.Apply(ledger))
+		a.auditEnded(ctx, u.userID, outcome.ended)
+		err = nil
+		break
+	}
+	if err != nil {
+		return ErrStoreUnavailable.because(err)
+	}
+	a.apart.end(u)
+	return nil
+}
