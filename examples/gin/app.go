@@ -16,6 +16,7 @@ import (
 type app struct {
 	auth   *core.Auth
 	people *users.Users
+	store  string // what sessions are in
 }
 
 // me says who is asking.
@@ -65,7 +66,7 @@ func (a *app) setActive(c *gin.Context) {
 
 // health says whether revocations arrive. The server answers in either case.
 func (a *app) health(c *gin.Context) {
-	a.reply(c, api.Health(a.auth.Health(), "memory"), nil)
+	a.reply(c, api.Health(a.auth.Health(), a.store), nil)
 }
 
 // read reads what a client sent.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/gin-gonic/gin"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/audit"
@@ -22,6 +23,7 @@ import (
 	"github.com/sallyport-go/sallyport/examples/internal/users"
 	"github.com/sallyport-go/sallyport/ginauth"
 	"github.com/sallyport-go/sallyport/memstore"
+	"github.com/sallyport-go/sallyport/redisstore"
 )
 
 func main() {
@@ -51,6 +53,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	config.Active = people.Active
 	config.Audit = audit.Log
 	config.Prefix = "/api/v1/auth"
+	if set.Redis != nil { // then any number of processes are one system
+		client := redis.NewUniversalClient(set.Redis)
+		defer client.Close() // runs after auth.Close
+		if config.Store, err = redisstore.New(client, redisstore.Options{}); err != nil {
+			return err
+		}
+	}
 	auth, err := core.New(config)
 	if err != nil {
 		return settings.Explain(err)
@@ -65,7 +74,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return fmt.Errorf("ADDR: %w", err)
 	}
 	console.Welcome(out, "http://"+listener.Addr().String(), set)
-	a := &app{auth: auth, people: people}
+	a := &app{auth: auth, people: people, store: set.Store()}
 	return server.Serve(ctx, listener, a.routes(config.Prefix))
 }
 

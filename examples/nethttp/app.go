@@ -13,6 +13,7 @@ import (
 type app struct {
 	auth   *core.Auth
 	people *users.Users
+	store  string // what sessions are in
 }
 
 // me says who is asking.
@@ -60,7 +61,7 @@ func (a *app) setActive(w http.ResponseWriter, r *http.Request) {
 
 // health says whether revocations arrive. The server answers in either case.
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
-	a.reply(w, api.Health(a.auth.Health(), "memory"), nil)
+	a.reply(w, api.Health(a.auth.Health(), a.store), nil)
 }
 
 // read reads what a client sent.

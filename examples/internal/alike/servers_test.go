@@ -70,7 +70,7 @@ func startOne(ctx context.Context, t *testing.T, path string, p *profile, secret
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, path) // killed, by its id, when ctx is done
-	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "LOGIN_LIMIT=off", "SECRET_KEY="+secret)
+	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "LOGIN_LIMIT=off", "REDIS_URL=", "SECRET_KEY="+secret)
 	cmd.Env = append(cmd.Env, p.env...)
 	cmd.Stderr = log // a file: what was written before an answer is there when the answer is
 	out, err := cmd.StdoutPipe()

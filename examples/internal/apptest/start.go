@@ -43,7 +43,8 @@ func wrongSettings(t *testing.T, run Server) {
 	}
 	defer taken.Close()
 	for _, tt := range []struct{ name, value string }{
-		{"REDIS_URL", "redis://127.0.0.1:6379"},         // found when the environment is read
+		{"REDIS_URL", "127.0.0.1:6379"},                 // found when the environment is read
+		{"DATABASE_URL", "sqlite:///file"},              // likewise
 		{"TRUSTED_PROXIES", "10.0.0.0/8,proxy.local"},   // likewise
 		{"FORWARDED_HEADER", "X-Real-IP"},               // likewise
 		{"REFRESH_TOKEN_COOKIE_NAME", "__Host-refresh"}, // found by core.New
@@ -158,7 +159,7 @@ func settled(t *testing.T, _ Server) {
 			t.Fatal(err)
 		}
 		_, rest, _ := strings.Cut(string(text), "\tconfig := set.Auth")
-		told[i], _, _ = strings.Cut(rest, "\n\t}\n")
+		told[i], _, _ = strings.Cut(rest, "\tdefer auth.Close()\n")
 	}
 	if told[0] != told[1] {
 		t.Errorf("got %s\nwant, as in net/http's, %s", told[0], told[1])

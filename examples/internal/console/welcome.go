@@ -9,9 +9,9 @@ import (
 
 // Welcome says where a server is, and what there is to try.
 func Welcome(out io.Writer, url string, set settings.Settings) {
-	fmt.Fprintf(out, `sallyport on %s, with sessions in memory
+	fmt.Fprintf(out, `sallyport on %s, with sessions in %s
 users: alice / correct-horse, bob / battery-staple, root / tr0ub4dor-and-3 (admin)
-`, url)
+`, url, set.Store())
 	if set.RandomKey {
 		fmt.Fprintln(out, "SECRET_KEY is not set: a random one is used for this run")
 	}

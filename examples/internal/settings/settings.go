@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/sallyport-go/sallyport/core"
 )
 
@@ -19,6 +21,16 @@ type Settings struct {
 	Local     bool        // only this machine reaches it, and no proxy stands in front
 	RandomKey bool        // SECRET_KEY was not set: the key is made up
 	Auth      core.Config // keys, lifetimes, cookies and limits; the rest is the app's
+
+	Redis *redis.UniversalOptions // where sessions are kept; nil: in memory
+}
+
+// Store is the name of the store that sessions are kept in.
+func (s Settings) Store() string {
+	if s.Redis != nil {
+		return "redis"
+	}
+	return "memory"
 }
 
 // Read reads the environment. A setting that is empty counts as not set. The
@@ -34,7 +46,7 @@ func Read(getenv func(string) string) (Settings, error) {
 		env.wrong("LOGIN_LIMIT", `this version supports only "off"`)
 	}
 
-	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080")}
+	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080"), Redis: env.redis("REDIS_URL")}
 	s.Auth = core.Config{
 		AccessTTL:          env.duration("ACCESS_TOKEN_LIFETIME", time.Second),
 		RefreshTTL:         env.duration("REFRESH_TOKEN_LIFETIME", time.Second),
@@ -84,6 +96,7 @@ var table = []struct {
 }{
 	{"ADDR", "where to listen; 127.0.0.1:8080 if not set", nil},
 	{"SECRET_KEY", "at least 32 random bytes; if not set, made up for one run", []string{"Keys", "Secrets"}},
+	{"REDIS_URL", "redis://host:port or a form for several servers; if not set, sessions are in memory", nil},
 	{"ACCESS_TOKEN_LIFETIME", "seconds, or a duration such as 15m", []string{"AccessTTL"}},
 	{"REFRESH_TOKEN_LIFETIME", "likewise", []string{"RefreshTTL"}},
 	{"SESSION_LIFETIME", "likewise", []string{"SessionTTL"}},
@@ -103,7 +116,7 @@ var table = []struct {
 }
 
 // unsupported are settings of later versions.
-var unsupported = []string{"REDIS_URL", "DATABASE_URL"}
+var unsupported = []string{"DATABASE_URL"}
 
 // Usage writes what the settings are, one a line.
 func Usage(w io.Writer) {
