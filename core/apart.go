@@ -24,6 +24,7 @@ type apartUser struct {
 	mu     sync.Mutex
 	ledger Ledger
 	done   apart // what was decided here
+	any    bool  // whether there was something
 	over   bool  // it is joined: the store is asked again
 
 	tried   bool // to write it, and nobody knows whether that took place
@@ -114,6 +115,9 @@ func transactApart[O any](a *Auth, u *apartUser, decide func(Ledger, time.Time) 
 	}
 	outcome, change := decide(u.ledger, a.dated(&u.ledger))
 	if change == nil {
+		if !u.any {
+			a.apart.end(u)
+		}
 		if o, ok := any(outcome).(sure); !ok || !o.sure() {
 			return none, ErrStoreUnavailable.because(errTripped), true
 		}
@@ -125,26 +129,32 @@ func transactApart[O any](a *Auth, u *apartUser, decide func(Ledger, time.Time) 
 	for i := range change.Publish {
 		change.Publish[i].UserID = u.userID
 	}
+	u.any = true
 	u.done.note(&u.ledger, change)
 	u.ledger = change.Apply(u.ledger)
 	a.feed.enforce(change.Publish, now)
 	return outcome, ErrStoreUnavailable.because(errApart), true
 }
 
-// judge says of a token of a user who is served from memory whether it is good; known
-// is false where the memory does not tell.
-func (u *apartUsers) judge(k *known, now time.Time) (good, known bool) {
-	user := u.of(k.userID())
-	if user == nil || k.foreign() {
-		return false, false
+// judge decides about a token of a session that is known in memory and not joined yet:
+// the store's ledger may not have it. It reports false of all others.
+func (a *Auth) judge(k *known, now time.Time, strict bool) (apart bool, err error) {
+	u := a.apart.of(k.userID())
+	if u == nil || k.foreign() {
+		return false, nil
 	}
-	user.mu.Lock()
-	defer user.mu.Unlock()
-	if user.over || user.ledger.session(k.session, now) == nil {
-		return false, false
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.over || u.ledger.session(k.session, now) == nil {
+		return false, nil
 	}
-	good, _ = k.goodIn(&user.ledger, now)
-	return good, true
+	if strict || a.outage.mode() != ModeMemory || !a.lately(now) {
+		return true, ErrStoreUnavailable.because(errTripped)
+	}
+	if good, _ := k.goodIn(&u.ledger, now); !good {
+		return true, ErrTokenRevoked
+	}
+	return true, nil
 }
 
 // rejoin writes what was done apart, user by user, until the store fails. lostData says

@@ -66,6 +66,7 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	a.recent = newRecent(s.config.LedgerCacheBytes)
 	a.cache = newTokenCache(s.config.TokenCacheBytes)
 	a.feed = newFeed(s.config.MaxRevocations, s.config.MaxStaleness)
+	a.feed.joins = s.config.ServeFromMemory
 	a.uses = newUses(s.policy.touch)
 	return a, nil
 }

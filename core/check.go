@@ -81,6 +81,10 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 		found("feed", "check again in a moment; then see whether the store answers", "it was not read yet")
 	case h.FeedAge > a.config.MaxStaleness:
 		found("feed", "see whether the store answers", "it was last read %v ago", h.FeedAge)
+	case h.Mode != ModeNormal:
+		found("store", "see whether it answers, and what its log says", "it has been away since %v; the mode is %s", h.Since.Format(time.RFC3339), h.Mode)
+	case h.Queued > 0:
+		found("store", "see whether it takes writes", "%d revocations wait for it", h.Queued)
 	case h.Degraded:
 		found("feed", "raise MaxRevocations", "there are more revocations than may be held in memory")
 	}

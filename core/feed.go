@@ -25,6 +25,7 @@ import (
 type feed struct {
 	most      int
 	staleness time.Duration
+	joins     bool // a session that no ledger has may yet come, see Config.ServeFromMemory
 
 	view    atomic.Pointer[view]
 	taken   [stripes]atomic.Uint64 // how many revocations were taken in, by session
@@ -53,8 +54,11 @@ type view struct {
 	leaseWall int64     // lease by the wall clock, in Unix nanoseconds
 	readAt    time.Time // start of the read
 	epoch     Epoch
-	// life numbers the time since the feed was begun without a gap.
-	life uint64
+	// life numbers the time since the feed was begun without a gap, and bounded is
+	// when that was, if there was one: the store may have lost what came before, of
+	// sessions as well, so that nothing older is vouched for unseen.
+	life    uint64
+	bounded time.Time
 	// full says that something had no room: nothing is vouched for.
 	full bool
 }
@@ -75,8 +79,12 @@ type delayedCut struct {
 // allSerials is AllSerials in a packed record, as serials as high as that never come.
 const allSerials = math.MaxUint32
 
+// buried is below which serial a session is revoked that a ledger has shown ended: all
+// of them, but nobody has said so.
+const buried = allSerials - 1
+
 // cuts reports whether what revokes below one serial revokes another.
-func cuts(below uint32, serial uint64) bool { return serial < uint64(below) || below == allSerials }
+func cuts(below uint32, serial uint64) bool { return serial < uint64(below) || below >= buried }
 
 // epochMargin is how far the clock of a process that issues tokens may be ahead
 // of one that began the feed's epoch. Tokens from further ahead don't verify.
@@ -179,7 +187,7 @@ func (v *view) covers(k *known) bool {
 	if v.full || v.epoch.ID.IsZero() {
 		return false
 	}
-	return k.issuedAt.After(v.epoch.Began.Add(epochMargin)) || k.shown.Load() == v.life
+	return k.issuedAt.After(latest(v.epoch.Began, v.bounded).Add(epochMargin)) || k.shown.Load() == v.life
 }
 
 // leased reports whether the view is fresh enough, by both clocks, see within.
@@ -285,8 +293,11 @@ func (f *feed) take(e *Revocation) (news, fits bool) {
 			return false, false
 		}
 		if news = p.below > d.below; news {
-			f.delayed[e.Session] = delayedCut{strings.Clone(e.UserID), p.below, p.until, e.From}
+			d = delayedCut{strings.Clone(e.UserID), p.below, p.until, e.From}
+		} else if p.below == d.below { // who was pending is looked up each time as it is
+			d.until, d.from = max(d.until, p.until), earliest(d.from, e.From)
 		}
+		f.delayed[e.Session] = d
 	default:
 		p.key = e.Session
 		old, known := f.sessions.get(p.key)
@@ -302,13 +313,17 @@ func (f *feed) take(e *Revocation) (news, fits bool) {
 
 // bury takes a token in that a ledger has shown dead, or its session, so that
 // whoever was told so is not let in by what was known before, by another token of the
-// session neither, and the next time costs no load.
-func (f *feed) bury(k *known, ended bool) {
+// session neither, and the next time costs no load. A session that may yet come, as
+// another process serves it from memory, is buried for a minute or two.
+func (f *feed) bury(k *known, ended bool, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	until, user := minuteOf(k.until), []byte(k.userID())
 	if have, ok := f.sessions.get(k.session); ended && (ok || f.room()) {
-		f.sessions.put(packed{key: k.session, below: allSerials, until: max(have.until, until), user: user})
+		if f.joins {
+			until = min(until, minuteOf(now)+1)
+		}
+		f.sessions.put(packed{key: k.session, below: max(have.below, buried), until: max(have.until, until), user: user})
 		f.taken[stripe(k.session)].Add(1)
 		return
 	}
@@ -349,6 +364,9 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap boo
 	f.amend(func(v *view) {
 		if gap || v.life == 0 || v.epoch.ID != epoch.ID {
 			v.life++
+		}
+		if gap {
+			v.bounded = began
 		}
 		v.epoch, v.readAt = epoch, began
 		if moment > f.floor { // else something came up that the read has not seen

@@ -190,9 +190,10 @@ const (
 	ReasonReplaced        Reason = "replaced"  // its browser signed in again
 	ReasonTrimmed         Reason = "trimmed"   // only the newest were to stay
 	ReasonExpired         Reason = "expired"   // idle, absolute, or the refresh token's life
-	ReasonOvertaken       Reason = "overtaken" // the user's sessions were revoked while it was signing in, and it was not confirmed
+	ReasonOvertaken       Reason = "overtaken" // the user's sessions were revoked while it was signing in, or by a process that could not know it, and it was not confirmed
 	ReasonForgotten       Reason = "forgotten" // the user was deleted
 	ReasonRevived         Reason = "revived"   // it had ended before, and the store had lost that
+	ReasonUnstored        Reason = "unstored"  // it began while the store was out, and must not begin there any more
 )
 
 // AllSerials as Revocation.MinSerial revokes every access token of a session.

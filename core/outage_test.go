@@ -54,6 +54,15 @@ type link struct {
 	*fragile
 	mu  sync.Mutex
 	cut error // what every call fails with
+	// reply is called once, when the next commit has taken place: its reply is lost.
+	reply func()
+}
+
+// loseReply has the next commit's reply lost, after something else happened.
+func (l *link) loseReply(first func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reply = first
 }
 
 func (f *fragile) link() *link { return &link{fragile: f} }
@@ -86,6 +95,14 @@ func (l *link) Commit(ctx context.Context, user string, c core.Change) (core.Led
 		l.fragile.mu.Lock()
 		l.commits = append(l.commits, committed{user, c})
 		l.fragile.mu.Unlock()
+	}
+	l.mu.Lock()
+	reply := l.reply
+	l.reply = nil
+	l.mu.Unlock()
+	if reply != nil && err == nil {
+		reply()
+		return core.Ledger{}, errBroken
 	}
 	return stands, err
 }

@@ -48,10 +48,10 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		failed error
 	}
 	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
-		if s := l.session(token.Session, now); s != nil && a.feed.ended(token.User, s) {
-			// The store has lost its end, or not taken it yet.
+		if a.feed.ended(token.User, cmp.Or(l.session(token.Session, now), &Session{ID: token.Session, CreatedAt: now})) {
+			// If it lives, the store has lost its end, or not taken it yet.
 			ended, change := endSessions(l, only(token.Session), ReasonRevived, now)
-			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, ReasonRevived)}}, change
+			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, ReasonRevived), known: true}}, change
 		}
 		out, change := a.policy.refreshSession(l, req, now)
 		switch {
@@ -87,9 +87,10 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	return out.pair, nil
 }
 
-// sure implements sure: the same token again, and a device that stays another.
+// sure implements sure: the same token again, a device that stays another, and an end
+// that is known here.
 func (o refreshOutcome) sure() bool {
-	return o.verdict == refreshRepeated || o.verdict == refreshMismatch
+	return o.known || o.verdict == refreshRepeated || o.verdict == refreshMismatch
 }
 
 // granted reports whether a verdict answers with tokens.

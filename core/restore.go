@@ -95,7 +95,7 @@ func (f *feed) lacking(r *restoration, most int) map[string][]Revocation {
 	}
 	for n < most && r.sessions < len(f.sessions.records) {
 		p, current, next := f.sessions.scan(r.sessions)
-		if r.sessions = next; current {
+		if r.sessions = next; current && !(p.below == buried && f.joins) {
 			note(Revocation{Session: p.key, MinSerial: serialBelow(p.below), Until: p.until.time()}, p.user)
 		}
 	}
@@ -117,7 +117,7 @@ func (f *feed) lacking(r *restoration, most int) map[string][]Revocation {
 }
 
 func serialBelow(below uint32) uint64 {
-	if below == allSerials {
+	if below >= buried {
 		return AllSerials
 	}
 	return uint64(below)

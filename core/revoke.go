@@ -37,7 +37,14 @@ func (a *Auth) endOne(ctx context.Context, userID string, session ID, why Reason
 	return a.orElse(ctx, n, err, order{
 		userID: userID, session: session, why: why,
 		write: func(ctx context.Context, meant func(*Session) bool) error {
-			_, err := a.end(ctx, userID, meant, why)
+			_, err := a.endBy(ctx, userID, why, func(l Ledger, now time.Time) ([]Session, *Change) {
+				ended, change := endSessions(l, meant, why, now)
+				if change == nil { // no token may pass of a session that the store has lost, either
+					until := lastVerifies(now.Add(a.policy.accessTTL + a.policy.grace))
+					_, change = reassert(l, []Revocation{{Session: session, MinSerial: AllSerials, Until: until}}, false, now)
+				}
+				return ended, change
+			})
 			return err
 		},
 	})

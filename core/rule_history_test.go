@@ -18,6 +18,7 @@ type history struct {
 	drawn     uint64
 	tokens    []issuedToken
 	published []Revocation
+	apart     *apart // takes note of what is done, unless nil
 }
 
 type issuedToken struct {
@@ -48,6 +49,9 @@ func (h *history) decide(t *rapid.T, rule func(Ledger, time.Time) *Change) {
 	c.ID = h.id()
 	if c.If != before.Version || c.At.Before(before.At) || c.At.Before(h.clock) {
 		t.Fatalf("a decision on %v at %v is dated %v on %v", before.Version, before.At, c.At, c.If)
+	}
+	if h.apart != nil {
+		h.apart.note(&before, c)
 	}
 	next := c.Apply(before)
 	h.published = append(h.published, c.Publish...)
@@ -275,25 +279,31 @@ func covered(list []Revocation, k issuedToken, now time.Time) bool {
 	return false
 }
 
+// anyPolicy draws the settings.
+func anyPolicy(t *rapid.T) *policy {
+	p := &policy{
+		accessTTL:    rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "access"),
+		refreshTTL:   rapid.SampledFrom([]time.Duration{time.Minute, 7 * 24 * time.Hour}).Draw(t, "refresh"),
+		sessionTTL:   rapid.SampledFrom([]time.Duration{5 * time.Minute, 30 * 24 * time.Hour}).Draw(t, "session"),
+		idleTimeout:  rapid.SampledFrom([]time.Duration{30 * time.Second, time.Hour, 7 * 24 * time.Hour}).Draw(t, "idle"),
+		refresh:      rapid.SampledFrom([]RefreshPolicy{Rotate, Rotate, Sliding}).Draw(t, "policy"),
+		grace:        rapid.SampledFrom([]time.Duration{0, 500 * time.Millisecond, 10 * time.Second}).Draw(t, "grace"),
+		retire:       rapid.SampledFrom([]time.Duration{0, AtOnce, time.Second}).Draw(t, "retire"),
+		reuseEndsAll: rapid.Bool().Draw(t, "reuse ends all"),
+		maxSessions:  rapid.IntRange(1, 4).Draw(t, "cap"),
+		limit:        rapid.SampledFrom([]SessionLimitPolicy{EvictOldest, EvictIdle, RefuseNew}).Draw(t, "limit"),
+	}
+	p.touch = p.idleTimeout / 4
+	if rapid.Bool().Draw(t, "per client") {
+		p.maxPerClient = map[string]int{"phone": 1}
+	}
+	return p
+}
+
 // Every invariant of the rules, over random histories and settings.
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := &policy{
-			accessTTL:    rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "access"),
-			refreshTTL:   rapid.SampledFrom([]time.Duration{time.Minute, 7 * 24 * time.Hour}).Draw(t, "refresh"),
-			sessionTTL:   rapid.SampledFrom([]time.Duration{5 * time.Minute, 30 * 24 * time.Hour}).Draw(t, "session"),
-			idleTimeout:  rapid.SampledFrom([]time.Duration{30 * time.Second, time.Hour, 7 * 24 * time.Hour}).Draw(t, "idle"),
-			refresh:      rapid.SampledFrom([]RefreshPolicy{Rotate, Rotate, Sliding}).Draw(t, "policy"),
-			grace:        rapid.SampledFrom([]time.Duration{0, 500 * time.Millisecond, 10 * time.Second}).Draw(t, "grace"),
-			retire:       rapid.SampledFrom([]time.Duration{0, AtOnce, time.Second}).Draw(t, "retire"),
-			reuseEndsAll: rapid.Bool().Draw(t, "reuse ends all"),
-			maxSessions:  rapid.IntRange(1, 4).Draw(t, "cap"),
-			limit:        rapid.SampledFrom([]SessionLimitPolicy{EvictOldest, EvictIdle, RefuseNew}).Draw(t, "limit"),
-		}
-		p.touch = p.idleTimeout / 4
-		if rapid.Bool().Draw(t, "per client") {
-			p.maxPerClient = map[string]int{"phone": 1}
-		}
+		p := anyPolicy(t)
 		h := &history{p: p, clock: ruleTime}
 		h.signIn(t)
 		t.Repeat(map[string]func(*rapid.T){

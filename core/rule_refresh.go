@@ -47,6 +47,7 @@ type refreshOutcome struct {
 	verdict refreshVerdict
 	session Session // as it is after the refresh; after reuse, as it was
 	ended   []Ended
+	known   bool // it is not by the ledger that the session has ended
 }
 
 // refreshSession decides what a refresh token of generation t opens in a

@@ -69,17 +69,25 @@ func revokeToken(l Ledger, session ID, serial uint64, jti string, expires, now t
 	}
 	s := found.Clone()
 	s.Revoked = slices.DeleteFunc(s.Revoked, func(r RevokedToken) bool { return !now.Before(r.Until) })
+	r := RevokedToken{JTI: jti, Until: lastVerifies(expires)}
+	s.Revoked = append(s.Revoked, r)
 	var c Change
-	if len(s.Revoked) < revokedCeiling {
-		r := RevokedToken{JTI: jti, Until: lastVerifies(expires)}
-		s.Revoked = append(s.Revoked, r)
+	if !c.crowdedOut(&s) {
 		c.Publish = []Revocation{{Session: s.ID, JTI: r.JTI, Until: r.Until}}
-	} else {
-		s.Revoked = nil
-		shutOut(&c, &s)
 	}
 	c.Put = []Session{s}
 	return true, c.seal(&l, now)
+}
+
+// crowdedOut reports whether a session has more revoked tokens than it
+// remembers, and then revokes all that it has issued.
+func (c *Change) crowdedOut(s *Session) bool {
+	if len(s.Revoked) <= revokedCeiling {
+		return false
+	}
+	s.Revoked = nil
+	shutOut(c, s)
+	return true
 }
 
 // forget removes all that is kept about a user. It is committed even if

@@ -117,12 +117,13 @@ func know(devices []KnownDevice, s *Session, now time.Time) []KnownDevice {
 			out = append(out, d)
 		}
 	}
-	out = append(out, k)
-	if len(out) > deviceCeiling {
-		slices.SortFunc(out, func(a, b KnownDevice) int {
-			return cmp.Or(b.LastSeenAt.Compare(a.LastSeenAt), cmp.Compare(a.ID, b.ID))
-		})
-		out = out[:deviceCeiling]
-	}
-	return out
+	return latestDevices(append(out, k))
+}
+
+// latestDevices returns the deviceCeiling devices that were seen last.
+func latestDevices(devices []KnownDevice) []KnownDevice {
+	slices.SortFunc(devices, func(a, b KnownDevice) int {
+		return cmp.Or(b.LastSeenAt.Compare(a.LastSeenAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.text(), b.text()))
+	})
+	return devices[:min(len(devices), deviceCeiling)]
 }

@@ -113,12 +113,8 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 				return nil
 			}
 		}
-		if !strict {
-			if good, known := a.apart.judge(k, now); known && good {
-				return nil
-			} else if known {
-				return ErrTokenRevoked
-			}
+		if apart, err := a.judge(k, now, strict); apart {
+			return err
 		}
 		g, err := a.glance(ctx, k.userID(), strict)
 		switch {
@@ -141,7 +137,7 @@ func (a *Auth) ask(ctx context.Context, k *known, now time.Time, strict bool) er
 			return nil
 		default:
 			// What is dead stays dead.
-			a.feed.bury(k, !k.foreign() && g.ledger.session(k.session, g.at) == nil)
+			a.feed.bury(k, !k.foreign() && g.ledger.session(k.session, g.at) == nil, now)
 			return ErrTokenRevoked
 		}
 	}
