@@ -83,6 +83,14 @@ const allSerials = math.MaxUint32
 // of them, but nobody has said so.
 const buried = allSerials - 1
 
+// packedSerial returns a serial as it is packed.
+func packedSerial(below uint64) uint32 {
+	if below >= buried {
+		return allSerials
+	}
+	return uint32(below)
+}
+
 // cuts reports whether what revokes below one serial revokes another.
 func cuts(below uint32, serial uint64) bool { return serial < uint64(below) || below >= buried }
 
@@ -276,7 +284,7 @@ func (f *feed) enforceSome(events []Revocation, now time.Time) bool {
 // It needs the lock.
 func (f *feed) take(e *Revocation) (news, fits bool) {
 	room := f.room()
-	p := packed{until: minuteOf(e.Until), below: uint32(min(e.MinSerial, allSerials)), user: []byte(e.UserID)}
+	p := packed{until: minuteOf(e.Until), below: packedSerial(e.MinSerial), user: []byte(e.UserID)}
 	switch {
 	case e.JTI != "":
 		p.key, p.more = jtiKey(e.JTI), e.Session[:]

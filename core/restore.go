@@ -30,7 +30,7 @@ func about(e *Revocation) (told, uint32) {
 	if e.JTI != "" {
 		return told{jtiKey(e.JTI), false}, allSerials
 	}
-	return told{e.Session, !e.From.IsZero()}, uint32(min(e.MinSerial, allSerials))
+	return told{e.Session, !e.From.IsZero()}, packedSerial(e.MinSerial)
 }
 
 // regressed notes that a batch shows a store that may lack something.
