@@ -89,7 +89,14 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	)
 	for {
 		if lost != nil && lost.took(&ledger) {
+			if ledger.Version == lost.ID {
+				// The store finds that it has it, and may say how well.
+				_, err = a.store.Commit(ctx, userID, *lost)
+			}
 			a.feed.enforce(lost.Publish, a.now())
+			if err != nil && !errors.Is(err, ErrConflict) {
+				return lostOutcome, ErrStoreUnavailable.because(errors.Join(ErrNotDurable, err))
+			}
 			return lostOutcome, nil
 		}
 		outcome, change := decide(ledger, a.dated(&ledger))

@@ -5,26 +5,35 @@
 -- ARGV  1 the change's id, 2 the version it was decided on ("": unknown user),
 --       3 its time, 4 when the sessions were revoked as a whole ("": as before),
 --       5 when the ledger expires ("": it is forgotten), 6 revocations ("": none),
---       7 when the last of these is over, 8 how many values follow that are set,
---       then these, each after its name, then the names that are removed.
---       Times are in Unix milliseconds.
+--       7 when the last of these is over, 8 whether a WAIT follows ("1": yes),
+--       9 how many values follow that are set, then these, each after its name,
+--       then the names that are removed. Times are in Unix milliseconds.
 --
 -- Returns 1, or the ledger that stands.
 
 local ledger, feed = KEYS[1], KEYS[2]
 local id = ARGV[1]
+-- WAIT is for the last write of its own connection, so that there has to be one
+-- whenever the answer is 1.
+local waits = ARGV[8] == '1'
 
 local stands = redis.call('GET', ledger) or ''
 local version = string.sub(stands, 1, 16)
-if version == id then
-	return 1 -- it was sent again
+if version == id then -- it was sent again
+	if waits then
+		redis.call('PEXPIREAT', ledger, ARGV[5]) -- as it is already
+	end
+	return 1
 end
 if version ~= ARGV[2] then
 	return stands
 end
 
 if ARGV[5] == '' then
-	redis.call('DEL', ledger)
+	if redis.call('DEL', ledger) == 0 and waits then
+		redis.call('SET', ledger, '')
+		redis.call('DEL', ledger)
+	end
 else
 	local values, at = {}, 17
 	local header = string.match(stands, '^(%d* %d*)\n', at)
@@ -38,8 +47,8 @@ else
 		values[string.sub(stands, at + 1, at + n)] = string.sub(stands, from, from + size - 1)
 		at = from + size
 	end
-	local set = 8 + tonumber(ARGV[8])
-	for i = 9, set, 2 do
+	local set = 9 + tonumber(ARGV[9])
+	for i = 10, set, 2 do
 		values[ARGV[i]] = ARGV[i + 1]
 	end
 	for i = set + 1, #ARGV do

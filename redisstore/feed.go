@@ -261,6 +261,9 @@ func (s *Store) each(ctx context.Context, ask func(context.Context, redis.Pipeli
 
 // snapshot reads the whole feed, and begins what has not begun.
 func (s *Store) snapshot(ctx context.Context, reset bool) (core.Batch, error) {
+	if reset {
+		s.known.Store(false) // it may have been emptied, and begun by another
+	}
 	for range 3 { // it may be emptied again meanwhile, but not for ever
 		feeds, err := s.each(ctx, func(ctx context.Context, p redis.Pipeliner, _ int, key string) { p.XRange(ctx, key, "-", "+") })
 		if err != nil {

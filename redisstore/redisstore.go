@@ -1,31 +1,3 @@
-// Package redisstore keeps ledgers and the feed of revocations in Redis, so that
-// several processes are one system: on a single server or on a Cluster.
-//
-// # Keys
-//
-// Users are spread over buckets by a hash of their id. NN is a bucket, two digits;
-// what is in braces has Redis Cluster put a bucket's keys in one slot, so that one
-// script changes a ledger and the feed together.
-//
-//	sp:buckets       string: how many buckets there are; never changed
-//	sp:{NN}:u:USER   string: the ledger of a user
-//	sp:{NN}:feed     stream: the bucket's revocations
-//
-// A ledger is its version (16 bytes), the time of its last change, a space, when its
-// sessions were revoked as a whole, or nothing, a line feed, and then values by name:
-// "s" and the 16 bytes of a session's id for each session, "d" devices, "p" pending
-// sign-ins, "f" revoked foreign tokens. The length of a name is a byte, that of a value
-// four. Values are packed, see codec.go; times are in Unix milliseconds. The key expires
-// when nothing in it matters any more. It is one string and no hash, since that takes
-// 230 bytes more for a user with one session.
-//
-// An entry of the feed has the epoch "e" (an id of 16 bytes and the time it began),
-// the id "p" of the entry before it, revocations "r", and when the last of these is
-// over, "u", in Unix milliseconds. The first entry of an epoch may revoke nothing.
-// Since every entry names the one before it, a reader sees that entries were trimmed,
-// evicted or lost in a failover. What is over is trimmed by later commits.
-//
-// No value holds a token, raw or hashed.
 package redisstore
 
 import (
@@ -55,6 +27,26 @@ type Options struct {
 	// Timeout is how long one call on Redis may take, whatever the client's own
 	// settings. 0: 1 second.
 	Timeout time.Duration
+	// Replicas is how many replicas have to have a change before Commit succeeds.
+	// 0: none; Commit then succeeds when the master has it.
+	//
+	// Commit sends WAIT behind the change, in the same round trip. If it succeeds,
+	// that many replicas have said that they have the change in memory. If fewer
+	// have within ReplicaTimeout, Commit returns an error that is
+	// [core.ErrNotDurable]: the change took place, is seen by everybody and may reach
+	// more replicas later; nothing takes it back.
+	//
+	// This makes it less likely that a failover loses a change. It doesn't rule it
+	// out, since Redis has no consensus: a failover tries to choose the replica that
+	// has most, and may choose one that lacks the change. Nor does it say that the
+	// change is on a disk. A change that loses to another (core.ErrConflict) says
+	// nothing of replicas, nor does Load: what it returns may be on the master alone.
+	//
+	// It needs a *redis.Client or a *redis.ClusterClient.
+	Replicas int
+	// ReplicaTimeout is how long a Commit waits for Replicas, in whole milliseconds,
+	// less than Timeout and than the client's ReadTimeout. 0: half of Timeout.
+	ReplicaTimeout time.Duration
 	// PollInterval is how often the feed is read on a Cluster, where one read
 	// can't wait on several slots. 0: 100 ms. A single server answers at once.
 	PollInterval time.Duration
@@ -70,6 +62,7 @@ type Store struct {
 var (
 	_ core.Store      = (*Store)(nil)
 	_ core.ManyLoader = (*Store)(nil)
+	_ core.Checker    = (*Store)(nil)
 )
 
 // ErrBuckets is returned by every call on a database that was begun with another
@@ -91,9 +84,15 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if o.PollInterval == 0 {
 		o.PollInterval = 100 * time.Millisecond
 	}
+	if o.ReplicaTimeout == 0 {
+		o.ReplicaTimeout = o.Timeout / 2
+	}
 	var mistakes []error
 	if client == nil {
 		mistakes = append(mistakes, errors.New("redisstore: no client"))
+	}
+	if _, ring := client.(*redis.Ring); ring {
+		mistakes = append(mistakes, errors.New("redisstore: a Ring spreads keys over servers that know nothing of each other: want a client of one server or of a Cluster"))
 	}
 	if strings.ContainsFunc(o.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' }) || len(o.Prefix) > 64 {
 		mistakes = append(mistakes, fmt.Errorf("redisstore: Prefix %q: at most 64 characters, and no braces, spaces or control characters", o.Prefix))
@@ -104,11 +103,16 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if o.Timeout < time.Millisecond || o.PollInterval < time.Millisecond {
 		mistakes = append(mistakes, errors.New("redisstore: Timeout and PollInterval: want at least 1 ms"))
 	}
+	if err := replicaMistake(client, &o); err != nil {
+		mistakes = append(mistakes, err)
+	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
 	}
 	return &Store{client: client, options: o}, nil
 }
+
+func (s *Store) bucketsKey() string { return s.options.Prefix + ":buckets" }
 
 func (s *Store) bucketKey(bucket int, rest string) string {
 	return fmt.Sprintf("%s:{%02d}:%s", s.options.Prefix, bucket, rest)
@@ -155,7 +159,7 @@ func (s *Store) begin(ctx context.Context) error {
 		return ctx.Err()
 	}
 	has, err := call(ctx, s.options.Timeout, func(ctx context.Context) (string, error) {
-		key, want := s.options.Prefix+":buckets", strconv.Itoa(s.options.Buckets)
+		key, want := s.bucketsKey(), strconv.Itoa(s.options.Buckets)
 		if err := s.client.SetNX(ctx, key, want, 0).Err(); err != nil {
 			return "", err
 		}
@@ -235,15 +239,18 @@ var commitLua string
 var commitScript = redis.NewScript(commitLua)
 
 // Commit implements [core.Store]. A client may send it again after a lost reply.
+// With Options.Replicas its error may be [core.ErrNotDurable].
 func (s *Store) Commit(ctx context.Context, userID string, c core.Change) (core.Ledger, error) {
 	if err := s.begin(ctx); err != nil {
 		return core.Ledger{}, err
 	}
 	ledger, feed := s.userKeys(userID)
-	args := commitArgs(&c)
-	reply, err := call(ctx, s.options.Timeout, func(ctx context.Context) (any, error) {
-		return commitScript.Run(ctx, s.client, []string{ledger, feed}, args...).Result()
-	})
+	args := s.commitArgs(&c)
+	send := s.send
+	if s.options.Replicas > 0 {
+		send = s.sendAndWait
+	}
+	reply, err := send(ctx, []string{ledger, feed}, args)
 	if err != nil {
 		return core.Ledger{}, err
 	}
@@ -258,12 +265,19 @@ func (s *Store) Commit(ctx context.Context, userID string, c core.Change) (core.
 	return l, core.ErrConflict
 }
 
+// send runs commit.lua and returns its answer: 1, or the ledger that stands.
+func (s *Store) send(ctx context.Context, keys []string, args []any) (any, error) {
+	return call(ctx, s.options.Timeout, func(ctx context.Context) (any, error) {
+		return commitScript.Run(ctx, s.client, keys, args...).Result()
+	})
+}
+
 // expiryMargin is how much longer than KeepUntil a ledger is kept: the server's
 // clock may be ahead of that which made it.
 const expiryMargin = time.Minute
 
 // commitArgs are the arguments of commit.lua.
-func commitArgs(c *core.Change) []any {
+func (s *Store) commitArgs(c *core.Change) []any {
 	var set, gone []any
 	put := func(name string, value []byte) { set = append(set, name, value) }
 	list := func(name string, given bool, n int, value func() []byte) {
@@ -299,7 +313,11 @@ func commitArgs(c *core.Change) []any {
 	if !c.If.IsZero() {
 		before = string(c.If[:])
 	}
-	args := []any{string(c.ID[:]), before, millis(c.At), millisOrNone(c.RevokedAt), expires, revocations, until, len(set)}
+	waits := ""
+	if s.options.Replicas > 0 {
+		waits = "1"
+	}
+	args := []any{string(c.ID[:]), before, millis(c.At), millisOrNone(c.RevokedAt), expires, revocations, until, waits, len(set)}
 	return append(append(args, set...), gone...)
 }
 

@@ -76,11 +76,14 @@ func TestScriptFlush(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	client := mini(t)
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": client.Options().Addr}})
+	defer ring.Close()
 	for _, tt := range []struct {
 		client  redis.UniversalClient
 		options redisstore.Options
 	}{
 		{nil, redisstore.Options{}},
+		{ring, redisstore.Options{}},
 		{client, redisstore.Options{Prefix: "a{b}"}},
 		{client, redisstore.Options{Prefix: "a b"}},
 		{client, redisstore.Options{Prefix: "a\n"}},

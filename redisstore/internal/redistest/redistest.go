@@ -56,6 +56,14 @@ func Remove(t testing.TB, client redis.UniversalClient, prefix string) {
 	}
 }
 
+// Need skips the test, and fails it in CI, if a program is not there.
+func Need(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		missing(t, err)
+	}
+}
+
 func missing(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -77,9 +85,7 @@ type Server struct {
 // in CI.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		missing(t, err)
-	}
+	Need(t, "redis-server")
 	for range 5 { // another program may take the port first
 		s := &Server{Addr: free(t), dir: t.TempDir()}
 		_, port, _ := net.SplitHostPort(s.Addr)
@@ -170,13 +176,15 @@ type Cluster struct {
 	Nodes []*Server
 }
 
+var clusterSettings = []string{"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000", "--appendonly", "no"}
+
 // StartCluster starts one.
 func StartCluster(t testing.TB, masters int) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	var addrs []string
 	for range masters {
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000", "--appendonly", "no")
+		s := Start(t, clusterSettings...)
 		c.Nodes, addrs = append(c.Nodes, s), append(addrs, s.Addr)
 	}
 	const slots = 16384
