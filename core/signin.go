@@ -80,7 +80,7 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	for _, old := range replaces {
 		if old.userID == userID {
 			req.replaces = append(req.replaces, old.session)
-		} else if _, err := a.endOne(ctx, old.userID, old.session, ReasonReplaced); err != nil && !errors.Is(err, ErrNotDurable) {
+		} else if err := a.endReplaced(ctx, old); err != nil {
 			return Pair{}, err
 		}
 	}
@@ -128,6 +128,19 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
 	a.audit(ctx, EventSignedIn, seen)
 	return out.pair, nil
+}
+
+// endReplaced ends the session of another user in the same browser. It is ended
+// without the store only where the sign-in can go on without it.
+func (a *Auth) endReplaced(ctx context.Context, old openToken) error {
+	if a.outage.mode() != ModeMemory {
+		_, err := a.end(ctx, old.userID, only(old.session), ReasonReplaced)
+		_, err = kept(err)
+		return err
+	}
+	_, err := a.endOne(ctx, old.userID, old.session, ReasonReplaced)
+	_, err = kept(err)
+	return err
 }
 
 // own returns the request in memory of its own. What it says is kept, and a string

@@ -138,8 +138,14 @@ func call[T any](ctx context.Context, patience time.Duration, f func(context.Con
 	}
 	replies := make(chan reply, 1)
 	go func() {
-		value, err := f(ctx)
-		replies <- reply{value, err}
+		var r reply
+		defer func() {
+			if broken := recover(); broken != nil { // a length that no memory has room for
+				r.err = fmt.Errorf("the client failed: %v", broken)
+			}
+			replies <- r
+		}()
+		r.value, r.err = f(ctx)
 	}()
 	var none T
 	select {
@@ -254,15 +260,19 @@ func (s *Store) Commit(ctx context.Context, userID string, c core.Change) (core.
 	if err != nil {
 		return core.Ledger{}, err
 	}
-	stands, conflict := reply.(string)
-	if !conflict {
-		return core.Ledger{}, nil
+	switch r := reply.(type) {
+	case int64:
+		if r == 1 {
+			return core.Ledger{}, nil
+		}
+	case string:
+		l, err := readLedger(r)
+		if err != nil {
+			return core.Ledger{}, err
+		}
+		return l, core.ErrConflict
 	}
-	l, err := readLedger(stands)
-	if err != nil {
-		return core.Ledger{}, err
-	}
-	return l, core.ErrConflict
+	return core.Ledger{}, fmt.Errorf("%w: the script answered with %T", errPacked, reply)
 }
 
 // send runs commit.lua and returns its answer: 1, or the ledger that stands.
