@@ -82,13 +82,13 @@ func (s *Store) servers(ctx context.Context) ([]server, error) {
 	if !ok {
 		return []server{{client: s.client}}, nil
 	}
-	return masters(ctx, s.options.Timeout, cluster)
+	return s.masters(ctx, cluster)
 }
 
 // masters returns the masters of a Cluster, by address. The client looks first where
 // they are now.
-func masters(ctx context.Context, patience time.Duration, cluster *redis.ClusterClient) ([]server, error) {
-	return call(ctx, patience, func(ctx context.Context) ([]server, error) {
+func (s *Store) masters(ctx context.Context, cluster *redis.ClusterClient) ([]server, error) {
+	return call(ctx, s, s.options.Timeout, func(ctx context.Context) ([]server, error) {
 		var mu sync.Mutex
 		var all []server
 		err := cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {

@@ -292,7 +292,7 @@ func (l late) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 }
 
 func TestCheckReplicas(t *testing.T) {
-	master := startSound(t, redistest.Prompt...)
+	master := startSound(t, redistest.Replication...)
 	replica := redistest.StartReplica(t, master)
 	client := master.Client(t)
 	s := openAt(t, client, redisstore.Options{Replicas: 1})

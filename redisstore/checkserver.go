@@ -21,7 +21,7 @@ const maxLag = 10
 // checkServer asks one server, and reports whether it has answered. It does so after
 // now; latest tells what the time may be at most.
 func (s *Store) checkServer(ctx context.Context, client redis.Cmdable, now time.Time, latest func() time.Time) (f findings, answered bool) {
-	said, err := call(ctx, s.options.Timeout, func(ctx context.Context) (*said, error) { return ask(ctx, client) })
+	said, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (*said, error) { return ask(ctx, client) })
 	if err == nil && !refused(said.time.Err()) {
 		err = said.time.Err()
 	}

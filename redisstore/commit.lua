@@ -70,18 +70,32 @@ else
 	redis.call('PEXPIREAT', ledger, ARGV[5])
 end
 
+local epoch
+-- The mark of an entry, which the next one has as "p". It differs if anything before
+-- does, where ids may not: a server that lost entries can give theirs again.
+local function mark(entry, p, r)
+	return string.sub(redis.sha1hex(entry .. p .. epoch .. r), 1, 16)
+end
+-- Adds an entry after one with this mark, and returns its id and its mark.
+local function add(p, u, r)
+	local entry = redis.call('XADD', feed, '*', 'e', epoch, 'p', p, 'u', u, 'r', r)
+	return entry, mark(entry, p, r)
+end
+
 local last = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1]
-local epoch, before
+local before, _
 if last then
-	epoch, before = last[2][2], last[1] -- the first field is always "e"
+	epoch = last[2][2] -- the first field is always "e"
+	before = mark(last[1], last[2][4], last[2][8])
 else
 	epoch = id .. ARGV[3]
-	before = redis.call('XADD', feed, '*', 'e', epoch, 'p', '', 'u', '0', 'r', '')
+	_, before = add('', '0', '')
 end
 if ARGV[6] == '' then
 	return 1
 end
-local newest = redis.call('XADD', feed, '*', 'e', epoch, 'p', before, 'u', ARGV[7], 'r', ARGV[6])
+local newest
+newest, before = add(before, ARGV[7], ARGV[6])
 
 -- What is over goes, a few at a time and oldest first. What is not over after a
 -- day moves to the end, or it would hold up all that comes after it.
@@ -97,7 +111,7 @@ for _, entry in ipairs(redis.call('XRANGE', feed, '-', '+', 'COUNT', 4)) do
 		if tonumber(string.match(entry[1], '^%d+')) >= now - day then
 			break
 		end
-		newest = redis.call('XADD', feed, '*', 'e', epoch, 'p', newest, 'u', fields[6], 'r', fields[8])
+		newest, before = add(before, fields[6], fields[8])
 	end
 	redis.call('XDEL', feed, entry[1])
 end

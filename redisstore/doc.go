@@ -20,10 +20,11 @@
 // 230 bytes more for a user with one session.
 //
 // An entry of the feed has the epoch "e" (an id of 16 bytes and the time it began),
-// the id "p" of the entry before it, revocations "r", and when the last of these is
+// the mark "p" of the entry before it, revocations "r", and when the last of these is
 // over, "u", in Unix milliseconds. The first entry of an epoch may revoke nothing.
-// Since every entry names the one before it, a reader sees that entries were trimmed,
-// evicted or lost in a failover. What is over is trimmed by later commits.
+// A mark is made of an entry and of the mark before it, so that a reader sees that
+// entries were trimmed, evicted or lost in a failover, even where others were given
+// their ids. What is over is trimmed by later commits.
 //
 // No value holds a token, raw or hashed.
 //
@@ -61,7 +62,7 @@
 //	   2) 1) "e"
 //	      2) "PvM'\xd0\x13s'\xe2\x88\xc2k\xf1{\xb7\x011795333508621"
 //	      3) "p"
-//	      4) "1795333508621-0"
+//	      4) "9f86d081884c7d65"
 //	      5) "u"
 //	      6) "1795337179000"
 //	      7) "r"

@@ -3,9 +3,11 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -21,15 +23,16 @@ import (
 type place struct {
 	Epoch string // as in the entries
 	Last  string // id of the entry that was read last
+	Mark  string // its mark, which the next entry has to name
 }
 
 // places is how far the feed was read, bucket by bucket. Its text is the cursor.
 type places []place
 
 func (p places) cursor() core.Cursor {
-	words := make([][]byte, 0, 2*len(p))
+	words := make([][]byte, 0, 3*len(p))
 	for _, at := range p {
-		words = append(words, []byte(at.Epoch), []byte(at.Last))
+		words = append(words, []byte(at.Epoch), []byte(at.Last), []byte(at.Mark))
 	}
 	b, _ := json.Marshal(words) // of bytes: it can't fail
 	return core.Cursor(base64.RawURLEncoding.EncodeToString(b))
@@ -42,12 +45,12 @@ func placesAt(cursor core.Cursor, buckets int) places {
 		return nil
 	}
 	var words [][]byte
-	if json.Unmarshal(b, &words) != nil || len(words) != 2*buckets {
+	if json.Unmarshal(b, &words) != nil || len(words) != 3*buckets {
 		return nil
 	}
 	p := make(places, buckets)
 	for i := range p {
-		p[i] = place{string(words[2*i]), string(words[2*i+1])}
+		p[i] = place{string(words[3*i]), string(words[3*i+1]), string(words[3*i+2])}
 	}
 	if p.cursor() != cursor {
 		return nil
@@ -85,16 +88,25 @@ func (p places) read(bucket int, entries []redis.XMessage) ([]core.Revocation, e
 	var all []core.Revocation
 	at := &p[bucket]
 	for _, e := range entries {
-		if before, _ := e.Values["p"].(string); before != at.Last { // "" in a new epoch
+		if before, _ := e.Values["p"].(string); before != at.Mark { // "" in a new epoch
 			return nil, errGap
 		}
 		events, err := revocationsIn(e)
 		if err != nil {
 			return nil, err
 		}
-		all, at.Last = append(all, events...), e.ID
+		all, at.Last, at.Mark = append(all, events...), e.ID, mark(e)
 	}
 	return all, nil
+}
+
+// mark is the mark of an entry, as commit.lua makes it.
+func mark(e redis.XMessage) string {
+	before, _ := e.Values["p"].(string)
+	epoch, _ := e.Values["e"].(string)
+	packed, _ := e.Values["r"].(string)
+	sum := sha1.Sum([]byte(e.ID + before + epoch + packed))
+	return hex.EncodeToString(sum[:8])
 }
 
 func revocationsIn(e redis.XMessage) ([]core.Revocation, error) {
@@ -157,7 +169,7 @@ func (s *Store) block(client *redis.Client) func(context.Context, places, time.D
 			key := s.feedKey(i)
 			args.Streams[i], args.Streams[len(at)+i], buckets[key] = key, at[i].Last, i
 		}
-		streams, err := call(ctx, wait+s.options.Timeout, func(ctx context.Context) ([]redis.XStream, error) {
+		streams, err := call(ctx, s, wait+s.options.Timeout, func(ctx context.Context) ([]redis.XStream, error) {
 			streams, err := client.XRead(ctx, &args).Result()
 			if errors.Is(err, redis.Nil) {
 				err = nil
@@ -218,7 +230,8 @@ func (s *Store) verify(ctx context.Context, at places) error {
 		return err
 	}
 	for i, last := range feeds {
-		if len(last) == 0 || last[0].Values["e"] != at[i].Epoch || earlier(last[0].ID, at[i].Last) {
+		if len(last) == 0 || last[0].Values["e"] != at[i].Epoch || earlier(last[0].ID, at[i].Last) ||
+			last[0].ID == at[i].Last && mark(last[0]) != at[i].Mark {
 			return errGap
 		}
 	}
@@ -241,7 +254,7 @@ func earlier(a, b string) bool {
 // each asks for entries of the feed of each bucket, in one round trip to each
 // server.
 func (s *Store) each(ctx context.Context, ask func(context.Context, redis.Pipeliner, int, string)) ([][]redis.XMessage, error) {
-	cmds, err := call(ctx, s.options.Timeout, func(ctx context.Context) ([]redis.Cmder, error) {
+	cmds, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) ([]redis.Cmder, error) {
 		return s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for i := range s.options.Buckets {
 				ask(ctx, p, i, s.feedKey(i))
@@ -261,8 +274,11 @@ func (s *Store) each(ctx context.Context, ask func(context.Context, redis.Pipeli
 
 // snapshot reads the whole feed, and begins what has not begun.
 func (s *Store) snapshot(ctx context.Context, reset bool) (core.Batch, error) {
-	if reset {
-		s.known.Store(false) // it may have been emptied, and begun by another
+	if reset { // what was emptied may have been begun again by another
+		s.known.Store(false)
+		if err := s.begin(ctx); err != nil {
+			return core.Batch{}, err
+		}
 	}
 	for range 3 { // it may be emptied again meanwhile, but not for ever
 		feeds, err := s.each(ctx, func(ctx context.Context, p redis.Pipeliner, _ int, key string) { p.XRange(ctx, key, "-", "+") })
@@ -281,6 +297,9 @@ func (s *Store) snapshot(ctx context.Context, reset bool) (core.Batch, error) {
 				at[i].Epoch, _ = e.Values["e"].(string)
 				at[i].Last, events = e.ID, append(events, more...)
 			}
+			if n := len(entries); n > 0 {
+				at[i].Mark = mark(entries[n-1])
+			}
 		}
 		if whole {
 			epoch, err := at.epoch()
@@ -290,7 +309,7 @@ func (s *Store) snapshot(ctx context.Context, reset bool) (core.Batch, error) {
 			if at[i].Last != "" {
 				continue
 			}
-			if _, err := call(ctx, s.options.Timeout, func(ctx context.Context) (any, error) {
+			if _, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (any, error) {
 				return beginScript.Run(ctx, s.client, []string{s.feedKey(i)}, rand.Text()[:16]).Result()
 			}); err != nil {
 				return core.Batch{}, err

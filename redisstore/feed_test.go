@@ -26,18 +26,24 @@ type life struct {
 // lives runs a test on a server of its own, read by waiting and by polling.
 func lives(t *testing.T, run func(*life)) {
 	server := redistest.Start(t)
-	for name, wrap := range map[string]func(redis.UniversalClient) redis.UniversalClient{
-		"waits": func(c redis.UniversalClient) redis.UniversalClient { return c },
-		"polls": func(c redis.UniversalClient) redis.UniversalClient { return struct{ redis.UniversalClient }{c} },
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, way := range readings {
+		t.Run(way.name, func(t *testing.T) {
 			client := server.Client(t)
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
-			run(&life{t: t, client: client, store: openAt(t, wrap(client), redisstore.Options{Buckets: 2})})
+			run(&life{t: t, client: client, store: openAt(t, way.wrap(client), redisstore.Options{Buckets: 2})})
 		})
 	}
+}
+
+// readings are the ways to read the feed.
+var readings = []struct {
+	name string
+	wrap func(redis.UniversalClient) redis.UniversalClient
+}{
+	{"waits", func(c redis.UniversalClient) redis.UniversalClient { return c }},
+	{"polls", func(c redis.UniversalClient) redis.UniversalClient { return struct{ redis.UniversalClient }{c} }},
 }
 
 // revoke publishes a revocation that is over at a time, and returns it.
@@ -208,12 +214,12 @@ func (l *life) age(feed string, by time.Duration) {
 	id := func(id string) string {
 		var ms, n int64
 		if _, err := fmt.Sscanf(id, "%d-%d", &ms, &n); err != nil {
-			return id // there is none before the first
+			l.t.Fatal(err)
 		}
 		return fmt.Sprintf("%d-%d", ms-by.Milliseconds(), n)
 	}
 	for _, e := range all {
-		l.do("XADD", feed, id(e.ID), "e", e.Values["e"], "p", id(e.Values["p"].(string)), "u", e.Values["u"], "r", e.Values["r"])
+		l.do("XADD", feed, id(e.ID), "e", e.Values["e"], "p", e.Values["p"], "u", e.Values["u"], "r", e.Values["r"])
 	}
 }
 

@@ -129,7 +129,7 @@ func (s *Store) userKeys(userID string) (ledger, feed string) {
 
 // call makes one call on Redis and returns when it has answered, when ctx is done
 // or when its time is up: a client may have settings of its own and overstay.
-func call[T any](ctx context.Context, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, s *Store, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type reply struct {
@@ -151,11 +151,22 @@ func call[T any](ctx context.Context, patience time.Duration, f func(context.Con
 	select {
 	case r := <-replies:
 		if r.err != nil {
+			s.reroute()
 			return none, fmt.Errorf("redisstore: %w", r.err)
 		}
 		return r.value, nil
 	case <-ctx.Done():
+		s.reroute()
 		return none, fmt.Errorf("redisstore: %w", context.Cause(ctx))
+	}
+}
+
+// reroute has a client of a Cluster ask again who has which slots, soon and in the
+// background. By itself it does so once a minute and when a server sends it elsewhere,
+// as a dead one does not.
+func (s *Store) reroute() {
+	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+		cluster.ReloadState(context.Background())
 	}
 }
 
@@ -164,7 +175,7 @@ func (s *Store) begin(ctx context.Context) error {
 	if s.known.Load() {
 		return ctx.Err()
 	}
-	has, err := call(ctx, s.options.Timeout, func(ctx context.Context) (string, error) {
+	has, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (string, error) {
 		key, want := s.bucketsKey(), strconv.Itoa(s.options.Buckets)
 		if err := s.client.SetNX(ctx, key, want, 0).Err(); err != nil {
 			return "", err
@@ -187,7 +198,7 @@ func (s *Store) Load(ctx context.Context, userID string) (core.Ledger, error) {
 		return core.Ledger{}, err
 	}
 	key, _ := s.userKeys(userID)
-	text, err := call(ctx, s.options.Timeout, func(ctx context.Context) (string, error) {
+	text, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (string, error) {
 		text, err := s.client.Get(ctx, key).Result()
 		if errors.Is(err, redis.Nil) {
 			err = nil // nothing is known of the user
@@ -205,7 +216,7 @@ func (s *Store) LoadMany(ctx context.Context, userIDs []string) (map[string]core
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	found, err := call(ctx, s.options.Timeout, func(ctx context.Context) ([]redis.Cmder, error) {
+	found, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) ([]redis.Cmder, error) {
 		found, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, id := range userIDs {
 				key, _ := s.userKeys(id)
@@ -277,7 +288,7 @@ func (s *Store) Commit(ctx context.Context, userID string, c core.Change) (core.
 
 // send runs commit.lua and returns its answer: 1, or the ledger that stands.
 func (s *Store) send(ctx context.Context, keys []string, args []any) (any, error) {
-	return call(ctx, s.options.Timeout, func(ctx context.Context) (any, error) {
+	return call(ctx, s, s.options.Timeout, func(ctx context.Context) (any, error) {
 		return commitScript.Run(ctx, s.client, keys, args...).Result()
 	})
 }

@@ -50,7 +50,7 @@ func (s *Store) sendAndWait(ctx context.Context, keys []string, args []any) (any
 	if _, conflict := reply.(string); conflict || err != nil {
 		return reply, err
 	}
-	if _, err := masters(ctx, s.options.Timeout, cluster); err == nil {
+	if _, err := s.masters(ctx, cluster); err == nil {
 		again, err := s.sendWithWait(ctx, keys, args)
 		if _, conflict := again.(string); !conflict && err == nil || errors.Is(err, core.ErrNotDurable) {
 			return again, err
@@ -68,7 +68,7 @@ func (s *Store) sendWithWait(ctx context.Context, keys []string, args []any) (an
 		wait   *redis.IntCmd
 	}
 	send := func(script func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd) (replies, error) {
-		return call(ctx, s.options.Timeout, func(ctx context.Context) (r replies, err error) {
+		return call(ctx, s, s.options.Timeout, func(ctx context.Context) (r replies, err error) {
 			master, err := s.masterOf(ctx, keys[0])
 			if err != nil {
 				return r, err

@@ -39,7 +39,7 @@ type pair struct {
 
 func startPair(t *testing.T) *pair {
 	t.Helper()
-	master := redistest.Start(t, append([]string{"--repl-ping-replica-period", "3600"}, redistest.Prompt...)...)
+	master := redistest.Start(t, append([]string{"--repl-ping-replica-period", "3600"}, redistest.Replication...)...)
 	client := redis.NewClient(&redis.Options{Addr: master.Addr, ReadTimeout: forWaiting})
 	t.Cleanup(func() { client.Close() })
 	return &pair{t, redistest.StartReplica(t, master), client}

@@ -117,7 +117,7 @@ func (p *Proxy) Heal() {
 	}
 	if p.listener == nil && !p.closed {
 		var listener net.Listener
-		if err := eventually(p.t, func(context.Context) (err error) {
+		if err := eventually(func(context.Context) (err error) {
 			listener, err = net.Listen("tcp", p.addr)
 			return err
 		}); err != nil {

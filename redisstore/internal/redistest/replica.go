@@ -2,75 +2,94 @@ package redistest
 
 import (
 	"context"
-	"errors"
-	"net"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/redis/go-redis/v9"
 )
 
-// Prompt are settings of a master whose replicas are in step at once.
-var Prompt = []string{"--repl-diskless-sync-delay", "0"}
+// Replication are settings of servers whose replicas are in step quickly.
+var Replication = []string{"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"}
 
 // StartReplica starts a server that is a replica of another one, and waits until it is
 // in step with it.
 func StartReplica(t testing.TB, of *Server) *Server {
 	t.Helper()
-	host, port, _ := net.SplitHostPort(of.Addr)
-	s := Start(t, "--replicaof", host, port)
-	s.inStep(t)
+	s := Start(t, Replication...)
+	s.follow(t, of)
 	return s
 }
 
-// AddReplica adds a server to a cluster, as a replica of one of its masters, and waits
-// until it is in step with it.
-func (c *Cluster) AddReplica(t testing.TB, of *Server) *Server {
+// follow makes s a replica of a master and waits until it has all that the master
+// has.
+func (s *Server) follow(t testing.TB, master *Server) {
 	t.Helper()
-	master := of.Client(t)
-	id, err := master.ClusterMyID(context.Background()).Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := master.ConfigSet(context.Background(), "repl-diskless-sync-delay", "0").Err(); err != nil {
-		t.Fatal(err)
-	}
-	s := Start(t, clusterSettings...)
-	client := s.Client(t)
-	host, port, _ := net.SplitHostPort(of.Addr)
-	if err := client.ClusterMeet(context.Background(), host, port).Err(); err != nil {
-		t.Fatal(err)
-	}
-	Eventually(t, func(ctx context.Context) error { return client.ClusterReplicate(ctx, id).Err() })
-	s.inStep(t)
-	for _, node := range c.Nodes { // or a client may be told of a cluster without it
-		client := node.Client(t)
-		Eventually(t, func(ctx context.Context) error { return says(client.ClusterNodes(ctx), " slave "+id) })
-	}
-	return s
+	s.Do(t, "REPLICAOF", "127.0.0.1", master.port())
+	s.catchUp(t, master)
 }
 
-// inStep waits until a replica has what its master has.
-func (s *Server) inStep(t testing.TB) {
+// catchUp waits until a replica has what its master has now.
+func (s *Server) catchUp(t testing.TB, master *Server) {
 	t.Helper()
-	client := s.Client(t)
+	want := -1
 	Eventually(t, func(ctx context.Context) error {
-		return says(client.Info(ctx, "replication"), "master_link_status:up")
+		ours, err := s.replication(ctx)
+		if err != nil {
+			return err
+		}
+		if ours["master_link_status"] != "up" || ours["master_port"] != master.port() {
+			return fmt.Errorf("%s does not follow %s: %v", s.Addr, master.Addr, ours)
+		}
+		if want < 0 { // from here on it grows with the master's
+			theirs, err := master.replication(ctx)
+			if err != nil {
+				return err
+			}
+			if want, err = strconv.Atoi(theirs["master_repl_offset"]); err != nil {
+				return err
+			}
+		}
+		if has, err := strconv.Atoi(ours["slave_repl_offset"]); err != nil || has < want {
+			return fmt.Errorf("%s has %s of %d bytes of %s", s.Addr, ours["slave_repl_offset"], want, master.Addr)
+		}
+		return nil
 	})
 }
 
-// says returns an error if a reply does not contain a text.
-func says(reply *redis.StringCmd, text string) error {
-	if reply.Err() != nil || strings.Contains(reply.Val(), text) {
-		return reply.Err()
+// replication returns what a server says of its replication.
+func (s *Server) replication(ctx context.Context) (map[string]string, error) {
+	text, err := s.do(ctx, "INFO", "replication").Text()
+	if err != nil {
+		return nil, err
 	}
-	return errors.New("no " + text + " in " + reply.Val())
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info, nil
 }
 
-// Eventually asks until there is no error, and fails the test if that takes too long.
-func Eventually(t testing.TB, ask func(context.Context) error) {
+// cutLink cuts replication between a master and its replica. The replica has what
+// was written when cutLink was called, and gets nothing of what is written after it
+// has returned. Both go on otherwise, and the replica keeps asking in vain.
+func (s *Server) cutLink(t testing.TB, replica *Server) {
 	t.Helper()
-	if err := eventually(t, ask); err != nil {
-		t.Fatal(err)
-	}
+	replica.catchUp(t, s)
+	s.Do(t, "ACL", "SETUSER", "default", "-psync", "-sync")
+	s.Do(t, "CLIENT", "KILL", "TYPE", "replica")
+	Eventually(t, func(ctx context.Context) error { // it has taken in what was under way
+		info, err := replica.replication(ctx)
+		if err == nil && info["master_link_status"] != "down" {
+			err = fmt.Errorf("%s still follows %s", replica.Addr, s.Addr)
+		}
+		return err
+	})
+}
+
+// healLink undoes cutLink.
+func (s *Server) healLink(t testing.TB) {
+	t.Helper()
+	s.Do(t, "ACL", "SETUSER", "default", "+psync", "+sync")
 }
