@@ -32,9 +32,9 @@ func openAt(t testing.TB, client redis.UniversalClient, o redisstore.Options) *r
 	t.Helper()
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
-	}
-	if o.Replicas > 0 && o.ReplicaTimeout == 0 {
-		o.ReplicaTimeout = 500 * time.Millisecond
+		if o.ReplicaTimeout == 0 {
+			o.ReplicaTimeout = 500 * time.Millisecond
+		}
 	}
 	s, err := redisstore.New(client, o)
 	if err != nil {
