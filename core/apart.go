@@ -29,6 +29,10 @@ type apartUser struct {
 
 	tried   bool // to write it, and nobody knows whether that took place
 	triedOn ID   // the version on which that was
+
+	// Of the reader of the feed.
+	lostData bool      // see rejoin
+	after    time.Time // when it is tried again: the ledger is broken
 }
 
 // of returns a user who is served from memory, or nil.
@@ -159,21 +163,35 @@ func (a *Auth) judge(k *known, now time.Time, strict bool) (apart bool, err erro
 
 // rejoin writes what was done apart, user by user, until the store fails. lostData says
 // that the store is in another epoch than when it went away: what only memory knows
-// may have been revoked since, and ends.
+// may have been revoked since, and ends. Those whose ledgers are broken go on to wait, and
+// keep nobody else waiting.
 func (a *Auth) rejoin(ctx context.Context, lostData bool) error {
-	for _, u := range a.apart.all() {
-		if err := a.rejoinUser(ctx, u, lostData); err != nil {
+	all := a.apart.all()
+	for _, u := range all {
+		u.lostData = u.lostData || lostData
+	}
+	for _, u := range all {
+		start := a.now()
+		if start.Before(u.after) {
+			continue
+		}
+		ended, err := a.rejoinUser(ctx, u)
+		if err != nil && !a.reaches(ctx, err) {
 			return err
 		}
+		if err != nil {
+			u.after = a.retryAt(start)
+		}
+		a.auditEnded(ctx, u.userID, ended)
 	}
 	return nil
 }
 
-func (a *Auth) rejoinUser(ctx context.Context, u *apartUser, lostData bool) error {
+func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.over {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := a.detached(ctx)
 	defer cancel()
@@ -181,13 +199,14 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser, lostData bool) erro
 	for err == nil {
 		// An earlier try that has moved the ledger on is not made again: a session
 		// that began by it may have ended since.
-		spent := lostData || u.tried && u.triedOn != ledger.Version
+		spent := u.lostData || u.tried && u.triedOn != ledger.Version
 		outcome, change := a.policy.rejoin(ledger, &u.done, spent, a.dated(&ledger))
 		if change == nil {
-			break
+			a.apart.end(u)
+			return nil, nil
 		}
 		if change.ID, err = newID(a.config.Random); err != nil {
-			return ErrInternal.because(err)
+			return nil, ErrInternal.because(err)
 		}
 		for i := range change.Publish {
 			change.Publish[i].UserID = u.userID
@@ -195,22 +214,16 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser, lostData bool) erro
 		var stands Ledger
 		stands, err = a.store.Commit(ctx, u.userID, *change)
 		switch {
+		case err == nil, errors.Is(err, ErrNotDurable):
+			a.feed.enforce(change.Publish, a.now())
+			a.recent.put(u.userID, change.Apply(ledger))
+			a.apart.end(u)
+			return outcome.ended, nil
 		case errors.Is(err, ErrConflict):
 			ledger, err = stands, nil
-			continue
-		case err != nil && !errors.Is(err, ErrNotDurable):
+		default:
 			u.tried, u.triedOn = true, ledger.Version
-			return ErrStoreUnavailable.because(err)
 		}
-		a.feed.enforce(change.Publish, a.now())
-		a.recent.put(u.userID, change.Apply(ledger))
-		a.auditEnded(ctx, u.userID, outcome.ended)
-		err = nil
-		break
 	}
-	if err != nil {
-		return ErrStoreUnavailable.because(err)
-	}
-	a.apart.end(u)
-	return nil
+	return nil, ErrStoreUnavailable.because(err)
 }

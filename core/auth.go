@@ -91,6 +91,7 @@ func (a *Auth) start() {
 func (a *Auth) Close() error {
 	a.stop()
 	a.work.Wait()
+	a.store.retire()
 	a.feed.lapse()
 	if n, users := a.feed.queued(), a.apart.count.Load(); n > 0 || users > 0 {
 		return ErrStoreUnavailable.because(fmt.Errorf("%w: %d revocations and what %d users did were not stored", ErrNotDurable, n, users))

@@ -3,44 +3,74 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// breaker is the store, as long as it answers. After tripAfter failures in a row it
-// is open: calls fail at once, so that a store that hangs costs a request nothing. The
-// reader of the feed is let through, and closes it again when the store answers.
+// breaker is the store, as long as it answers. After calls of tripAfter users have failed
+// in a row it is open: calls fail at once, so that a store that hangs costs a request
+// nothing. The reader of the feed is let through, and closes it again when the store
+// answers.
 //
 // It is not a general one, since those let some requests through, which wait: here one
 // goroutine asks all the time anyway.
 type breaker struct {
-	store  Store
-	failed atomic.Int32 // calls in a row
-	open   atomic.Bool
-	// tripped is called when it opens, once each time, with the last failure.
+	store   Store
+	open    atomic.Bool
+	retired atomic.Bool // it never opens again
+	// tripped is called when it opens, or is to and is open already, with the last failure.
 	tripped func(error)
+
+	failed atomic.Int32 // how many users calls have failed of, since one has not
+	mu     sync.Mutex
+	users  []string // which
 }
 
-// tripAfter is how many calls fail before no more are made: one may be bad luck.
+// tripAfter is of how many users calls fail before no more are made: one may have a
+// ledger that can't be read.
 const tripAfter = 3
 
 var errTripped = errors.New("sallyport: the store did not answer the last calls; it is tried again in the background")
 
-// ran notes how a call went.
-func (b *breaker) ran(err error) {
+// ran notes how a call about a user went; "": about several.
+func (b *breaker) ran(userID string, err error) {
 	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrNotDurable) {
-		b.failed.Store(0)
+		if b.failed.Load() != 0 {
+			b.failed.Store(0)
+		}
 		return
 	}
-	if b.failed.Add(1) >= tripAfter {
+	if b.counted(userID) >= tripAfter {
 		b.trip(err)
 	}
 }
 
+// counted counts a user of whom a call has failed, and returns how many there are.
+func (b *breaker) counted(userID string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.users = b.users[:b.failed.Load()]
+	if len(b.users) < tripAfter && !slices.Contains(b.users, userID) {
+		b.users = append(b.users, strings.Clone(userID))
+	}
+	b.failed.Store(int32(len(b.users)))
+	return len(b.users)
+}
+
 func (b *breaker) trip(err error) {
-	if b.open.CompareAndSwap(false, true) {
+	if !b.retired.Load() {
+		b.open.Store(true)
 		b.tripped(err)
 	}
+}
+
+// retire lets all calls through from now on: nobody is left to close it.
+func (b *breaker) retire() {
+	b.retired.Store(true)
+	b.close()
 }
 
 // close lets calls through again.
@@ -54,7 +84,7 @@ func (b *breaker) Load(ctx context.Context, userID string) (Ledger, error) {
 		return Ledger{}, errTripped
 	}
 	l, err := b.store.Load(ctx, userID)
-	b.ran(err)
+	b.ran(userID, err)
 	return l, err
 }
 
@@ -65,7 +95,7 @@ func (b *breaker) LoadMany(ctx context.Context, userIDs []string) (map[string]Le
 	}
 	if many, ok := b.store.(ManyLoader); ok {
 		ledgers, err := many.LoadMany(ctx, userIDs)
-		b.ran(err)
+		b.ran("", err)
 		return ledgers, err
 	}
 	ledgers := make(map[string]Ledger, len(userIDs))
@@ -84,7 +114,7 @@ func (b *breaker) Commit(ctx context.Context, userID string, c Change) (Ledger, 
 		return Ledger{}, errTripped
 	}
 	l, err := b.store.Commit(ctx, userID, c)
-	b.ran(err)
+	b.ran(userID, err)
 	return l, err
 }
 
@@ -96,11 +126,10 @@ func (b *breaker) Tail(ctx context.Context, after Cursor, wait time.Duration) (B
 // probeUser is whose ledger is loaded to see whether the store answers: nobody's.
 const probeUser = "sallyport-probe"
 
-// answers is called after a Tail that failed, and asks for something else: a feed that
-// can't be read is no reason to refuse what the store can do.
-func (b *breaker) answers(ctx context.Context, cause error) bool {
+// answers asks for something else after a call has failed: a feed or a ledger that can't
+// be read is no reason to refuse what the store can do.
+func (b *breaker) answers(ctx context.Context) bool {
 	if _, err := b.store.Load(ctx, probeUser); err != nil {
-		b.trip(cause)
 		return false
 	}
 	b.close()

@@ -383,16 +383,25 @@ func (f *feed) renew(began time.Time, moment uint64, epoch Epoch, whole, gap boo
 			v.full = v.full && !whole
 		}
 	})
+	if gap { // what ledgers have shown before may be lost, too
+		f.floor = max(f.floor, moment)
+	}
 }
 
-// remembers reports whether this process knew every revocation when it read the feed
-// last, those of the token's user above all.
+// remembers reports whether this process knew every revocation of the token when it read
+// the feed last.
 func (f *feed) remembers(k *known) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	v := f.view.Load()
 	_, doubtful := f.doubted[k.userID()]
-	return !v.readAt.IsZero() && !v.full && !doubtful
+	return !doubtful && f.view.Load().covers(k)
+}
+
+// holds reports whether any revocation is known.
+func (f *feed) holds() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.held() > 0
 }
 
 // lapse gives the lease up.

@@ -55,11 +55,12 @@ func (a *Auth) readFeed(ctx context.Context, f *follower, rest time.Duration) {
 	if err != nil {
 		a.missed(ctx, err)
 	} else {
+		anew := f.cursor == "" && a.feed.holds() // what is held may be missing in it
 		room := a.feed.enforce(batch.Events, began)
 		f.whole = room && (f.whole || f.cursor == "" || batch.Reset)
 		f.gap = f.gap || batch.Reset
 		another := !f.epoch.IsZero() && f.epoch != batch.Epoch.ID
-		if batch.Reset || another {
+		if batch.Reset || another || anew {
 			f.restore.regressed(&batch, another)
 		} else {
 			f.restore.read(batch.Events)
@@ -86,15 +87,15 @@ func (a *Auth) readFeed(ctx context.Context, f *follower, rest time.Duration) {
 	}
 }
 
-// missed is called when the feed could not be read.
+// missed is called when the feed could not be read. A store that answers all the same is
+// told what was ordered, and is not away; what was done apart waits for the feed, which
+// tells whether the store has lost something.
 func (a *Auth) missed(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return // the Auth is closed
+	if ctx.Err() != nil || !a.reaches(ctx, err) {
+		return
 	}
-	call, cancel := context.WithTimeout(ctx, a.config.StoreTimeout)
-	defer cancel()
-	if !a.store.answers(call, err) {
-		a.overdue(err)
+	if a.fulfil(ctx) == nil && a.apart.count.Load() == 0 {
+		a.turn(ModeNormal, nil)
 	}
 }
 

@@ -19,10 +19,18 @@ type order struct {
 	all     bool
 	keep    ID
 	at      time.Time
-	spared  []ID // begun here since, whatever the clocks say
+	given   uint64 // the moment
+	spared  []ID   // begun here since, whatever the clocks say
 	why     Reason
 	// write does it again, to what stands then: to those sessions that are meant.
 	write func(ctx context.Context, meant func(*Session) bool) error
+
+	// apart says that it was decided in memory as well. If not, and its user is served
+	// from memory, it is written once more when that is joined: see written.
+	apart   bool
+	written uint64    // as it was given at that moment
+	after   time.Time // when it is tried again: its user's ledger is broken
+	failed  bool      // which was audited
 }
 
 // same reports whether two orders revoke the same.
@@ -54,36 +62,65 @@ func (o *order) ends(session ID, began time.Time) bool {
 	return session != o.keep && !slices.Contains(o.spared, session) && began.Before(o.at.Add(clockMargin))
 }
 
-// order takes an order in. It reports false if there is no room; nothing is enforced then.
-func (f *feed) order(o *order, most int) bool {
+// ordersOfUser is how many orders of one user may wait that name a session or a token, so
+// that nobody can use up the room of the others.
+const ordersOfUser = 64
+
+// order takes an order in, and reports whether it is news. If there is no room nothing is
+// enforced.
+func (f *feed) order(o *order, most int) (news, room bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, old := range f.orders[o.userID] {
-		if old.same(o) {
-			old.at, old.spared, old.write = o.at, nil, o.write
-			return true
+	of := f.orders[o.userID]
+	if i := slices.IndexFunc(of, o.same); i >= 0 {
+		old := of[i]
+		old.spared, old.apart = nil, o.apart
+		if !o.at.Before(old.at) { // else it comes late
+			old.at, old.write = o.at, o.write
 		}
+		o = old
+	} else {
+		if f.ordered >= most || len(of) >= ordersOfUser && !o.all {
+			return false, false
+		}
+		news = true
+		f.ordered++
+		f.orders[o.userID] = append(of, o)
 	}
-	if f.ordered >= most {
-		return false
-	}
-	f.ordered++
-	f.orders[o.userID] = append(f.orders[o.userID], o)
+	o.given = f.moments.Add(1)
 	for i := range f.taken { // whatever passed before is looked at again
 		f.taken[i].Add(1)
 	}
-	return true
+	return news, true
 }
 
-// waiting returns the orders that wait to be written.
-func (f *feed) waiting() []*order {
+// waiting returns the orders that wait to be written, and are to be tried. apart reports
+// whether a user is served from memory.
+func (f *feed) waiting(now time.Time, apart func(string) bool) []*order {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	all := make([]*order, 0, f.ordered)
-	for _, of := range f.orders {
-		all = append(all, of...)
+	for user, of := range f.orders {
+		for _, o := range of {
+			if !now.Before(o.after) && (o.written != o.given || !apart(user)) {
+				all = append(all, o)
+			}
+		}
 	}
 	return all
+}
+
+// postpone has what waits for a user's ledger tried again later, and reports whether it
+// was never before.
+func (f *feed) postpone(o *order, until time.Time) (first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, other := range f.orders[o.userID] {
+		other.after = until
+	}
+	first = !o.failed
+	o.failed = true
+	return first
 }
 
 // queued returns how many orders wait.
@@ -93,12 +130,12 @@ func (f *feed) queued() int {
 	return f.ordered
 }
 
-// fulfilled drops an order that was written as it was at a time: one that was given
-// again since has to be written again.
-func (f *feed) fulfilled(o *order, at time.Time) {
+// fulfilled drops an order that was written as it was given at a moment: one that was
+// given again since has to be written again. apart: its user is served from memory.
+func (f *feed) fulfilled(o *order, given uint64, apart bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !o.at.Equal(at) {
+	if o.written = given; o.given != given || apart && !o.apart {
 		return
 	}
 	f.ordered--
@@ -108,24 +145,36 @@ func (f *feed) fulfilled(o *order, at time.Time) {
 	}
 }
 
-// spare excepts a session that was begun here from what was ordered before.
-func (f *feed) spare(userID string, session ID) {
+// spare excepts a session that was begun here from what was ordered before a moment, and
+// reports whether it has to be confirmed: all sessions were ordered to end after its
+// credentials were checked.
+func (f *feed) spare(userID string, s *Session, moment uint64, checked time.Time) (confirm bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, o := range f.orders[userID] {
-		o.spared = append(o.spared, session)
+		if o.given > moment {
+			continue
+		}
+		confirm = confirm || o.all && !checked.IsZero() && checked.Before(o.at.Add(clockMargin))
+		if o.ends(s.ID, s.AuthTime) {
+			o.spared = append(o.spared, s.ID)
+		}
 	}
+	return confirm
 }
 
-// ended reports whether it is known here that a session has ended, whatever a ledger
-// says of it: the store may have lost the end, or not have taken it yet.
-func (f *feed) ended(userID string, s *Session) bool {
+// ended reports whether it is known here that a session has ended, and why, whatever a
+// ledger says of it: the store may not have taken the end yet, or have lost it.
+func (f *feed) ended(userID string, s *Session) (Reason, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if c, ok := f.sessions.get(s.ID); ok && c.below == allSerials {
-		return true
+	for _, o := range f.orders[userID] {
+		if o.ends(s.ID, s.CreatedAt) {
+			return o.why, true
+		}
 	}
-	return slices.ContainsFunc(f.orders[userID], func(o *order) bool { return o.ends(s.ID, s.CreatedAt) })
+	c, ok := f.sessions.get(s.ID)
+	return ReasonRevived, ok && c.below == allSerials
 }
 
 // orElse returns how a revocation went, which may have failed: if the store did not
@@ -135,11 +184,18 @@ func (a *Auth) orElse(ctx context.Context, n int, err error, o order) (int, erro
 	if !errors.Is(err, ErrStoreUnavailable) || errors.Is(err, ErrNotDurable) && !errors.Is(err, errApart) {
 		return n, err
 	}
-	if !a.feed.order(&o, a.config.MaxQueued) {
+	o.apart = errors.Is(err, errApart)
+	news, room := a.feed.order(&o, a.config.MaxQueued)
+	switch {
+	case !room && o.all && o.apart: // only what is known in memory has ended
+		return 0, ErrStoreUnavailable.because(errTripped)
+	case !room:
 		return 0, err
 	}
-	a.audit(ctx, EventRevocationQueued, Event{UserID: o.userID, Session: o.session, Reason: o.why})
-	if !o.all {
+	if news || o.all { // again: those as well who have begun since
+		a.audit(ctx, EventRevocationQueued, Event{UserID: o.userID, Session: o.session, Reason: o.why})
+	}
+	if news && !o.all {
 		n = 1
 	}
 	return n, ErrStoreUnavailable.saying("revoked here; it is not stored yet").because(errors.Join(ErrNotDurable, err))
@@ -148,31 +204,55 @@ func (a *Auth) orElse(ctx context.Context, n int, err error, o order) (int, erro
 // toStore is the key of contexts in which nothing is decided in memory.
 type toStore struct{}
 
-// fulfil writes what was ordered, until the store fails.
+// fulfil writes what was ordered, until the store fails. What can't be written though the
+// store answers, because one ledger is broken, goes on to be enforced here and is tried
+// again later: it keeps nobody else waiting.
 func (a *Auth) fulfil(ctx context.Context) error {
-	ctx = context.WithValue(ctx, toStore{}, true)
-	for _, o := range a.feed.waiting() {
-		at, meant := a.feed.meaning(o)
-		err := o.write(ctx, meant)
+	toStore := context.WithValue(ctx, toStore{}, true)
+	began := a.now()
+	broken := make(map[string]bool)
+	apart := func(user string) bool { return a.apart.of(user) != nil }
+	for _, o := range a.feed.waiting(began, apart) {
+		if broken[o.userID] {
+			continue
+		}
+		start := a.now()
+		if ctx.Err() != nil && start.Sub(began) > a.config.StoreTimeout {
+			return ctx.Err() // the Auth is closed
+		}
+		given, write, meant := a.feed.meaning(o)
+		joins := apart(o.userID) // later
+		err := write(toStore, meant)
 		switch {
 		case err == nil, errors.Is(err, ErrNotDurable):
 		case errors.Is(err, ErrSessionNotFound), errors.Is(err, ErrTokenNotFound), errors.Is(err, ErrTokenRevoked):
 			// There is nothing left to revoke.
-		case errors.Is(err, errForeignFull):
-			a.audit(ctx, EventFailed, Event{UserID: o.userID, Err: err})
-		default:
+		case !errors.Is(err, errForeignFull) && !a.reaches(ctx, err):
 			return err
+		default:
+			broken[o.userID] = true
+			if a.feed.postpone(o, a.retryAt(start)) {
+				a.audit(ctx, EventFailed, Event{UserID: o.userID, Err: err})
+			}
+			continue
 		}
-		a.feed.fulfilled(o, at)
+		a.feed.fulfilled(o, given, joins || apart(o.userID))
 	}
 	return nil
 }
 
-// meaning returns when an order was given, and which sessions it means.
-func (f *feed) meaning(o *order) (at time.Time, meant func(*Session) bool) {
+// retryAt returns when something is tried again that has failed since a time, so that a
+// small part of all time goes into what fails.
+func (a *Auth) retryAt(began time.Time) time.Time {
+	now := a.now()
+	return now.Add(10 * now.Sub(began))
+}
+
+// meaning returns when an order was given, how it is written, and which sessions it means.
+func (f *feed) meaning(o *order) (given uint64, write func(context.Context, func(*Session) bool) error, meant func(*Session) bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return o.at, func(s *Session) bool {
+	return o.given, o.write, func(s *Session) bool {
 		f.mu.RLock()
 		defer f.mu.RUnlock()
 		return o.ends(s.ID, s.CreatedAt)

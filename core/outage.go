@@ -34,9 +34,12 @@ type ModeChange struct {
 
 // outage is what an Auth knows of its store's being away.
 type outage struct {
-	now     atomic.Pointer[standing]
-	lost    atomic.Int64 // how often
-	turning sync.Mutex   // changes are told one after the other
+	now  atomic.Pointer[standing]
+	lost atomic.Int64 // how often
+
+	turning sync.Mutex
+	untold  []ModeChange
+	telling bool // somebody tells them, one after the other
 }
 
 type standing struct {
@@ -46,28 +49,48 @@ type standing struct {
 
 func (o *outage) mode() Mode { return o.now.Load().mode }
 
-// turn changes the mode, tells so, and does nothing if it is the mode already.
+// turn changes the mode, tells so, and does nothing if it is the mode already. Whoever is
+// told may cause the next change: that is told afterwards.
 func (a *Auth) turn(to Mode, cause error) {
-	a.outage.turning.Lock()
-	defer a.outage.turning.Unlock()
-	from := a.outage.mode()
+	o := &a.outage
+	o.turning.Lock()
+	defer o.turning.Unlock()
+	from := o.mode()
 	if from == to {
 		return
 	}
-	at := a.now()
-	a.outage.now.Store(&standing{to, at})
+	c := ModeChange{From: from, To: to, At: a.now(), Err: cause}
+	o.now.Store(&standing{to, c.At})
 	if from == ModeNormal {
-		a.outage.lost.Add(1)
+		o.lost.Add(1)
 	}
-	a.audit(context.Background(), EventModeChanged, Event{Mode: to, Err: cause})
-	if a.config.OnMode != nil {
-		a.config.OnMode(ModeChange{From: from, To: to, At: at, Err: cause})
+	o.untold = append(o.untold, c)
+	if o.telling {
+		return
+	}
+	o.telling = true
+	defer func() { o.telling = false }()
+	for len(o.untold) > 0 {
+		c, o.untold = o.untold[0], o.untold[1:]
+		a.tell(c)
 	}
 }
 
-// lost is called when the store has stopped answering.
+// tell tells of a change of mode, without the lock that is held.
+func (a *Auth) tell(c ModeChange) {
+	a.outage.turning.Unlock()
+	defer a.outage.turning.Lock()
+	a.audit(context.Background(), EventModeChanged, Event{Mode: c.To, Err: c.Err})
+	if a.config.OnMode != nil {
+		a.config.OnMode(c)
+	}
+}
+
+// lost is called whenever the store was found not to answer.
 func (a *Auth) lost(cause error) {
 	switch {
+	case !a.lately(a.now()):
+		a.turn(ModeClosed, cause)
 	case a.config.ServeFromMemory:
 		a.turn(ModeMemory, cause)
 	default:
@@ -75,14 +98,18 @@ func (a *Auth) lost(cause error) {
 	}
 }
 
-// overdue closes the doors when the store has been away for too long.
-func (a *Auth) overdue(cause error) {
-	if m := a.outage.mode(); m != ModeDegraded && m != ModeMemory {
-		return
+// reaches is called after a call on the store has failed, and reports whether it answers
+// all the same.
+func (a *Auth) reaches(ctx context.Context, cause error) bool {
+	call, cancel := context.WithTimeout(ctx, a.config.StoreTimeout)
+	defer cancel()
+	if a.store.answers(call) {
+		return true
 	}
-	if !a.lately(a.now()) {
-		a.turn(ModeClosed, cause)
+	if ctx.Err() == nil { // else the Auth is closed
+		a.store.trip(cause)
 	}
+	return false
 }
 
 // lately reports whether the feed was read less than MaxDegraded ago; before it was

@@ -90,12 +90,12 @@ func (l *link) Commit(ctx context.Context, user string, c core.Change) (core.Led
 	if err := l.down(); err != nil {
 		return core.Ledger{}, err
 	}
-	stands, err := l.now().Commit(ctx, user, c)
+	l.fragile.mu.Lock() // the commits in their order
+	stands, err := l.store.Commit(ctx, user, c)
 	if err == nil {
-		l.fragile.mu.Lock()
 		l.commits = append(l.commits, committed{user, c})
-		l.fragile.mu.Unlock()
 	}
+	l.fragile.mu.Unlock()
 	l.mu.Lock()
 	reply := l.reply
 	l.reply = nil

@@ -48,10 +48,11 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		failed error
 	}
 	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
-		if a.feed.ended(token.User, cmp.Or(l.session(token.Session, now), &Session{ID: token.Session, CreatedAt: now})) {
+		s := cmp.Or(l.session(token.Session, now), &Session{ID: token.Session, CreatedAt: now})
+		if why, known := a.feed.ended(token.User, s); known {
 			// If it lives, the store has lost its end, or not taken it yet.
-			ended, change := endSessions(l, only(token.Session), ReasonRevived, now)
-			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, ReasonRevived), known: true}}, change
+			ended, change := endSessions(l, only(token.Session), why, now)
+			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, why), known: true}}, change
 		}
 		out, change := a.policy.refreshSession(l, req, now)
 		switch {
@@ -77,7 +78,9 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	}
 	name, refusal := out.verdict.means()
 	a.audit(ctx, name, seen)
-	a.auditEnded(ctx, token.User, out.ended)
+	if seen.Mode != ModeMemory || out.verdict != refreshEnded { // else it is told when it is written
+		a.auditEnded(ctx, token.User, out.ended)
+	}
 	if refusal != nil {
 		return Pair{}, refusal
 	}

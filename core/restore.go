@@ -15,8 +15,10 @@ type restoration struct {
 	// is gone from a ledger needs no revocation then.
 	fresh   bool
 	present map[told]uint32 // what the store has: below which serial it revokes
-	// Positions in the sets of the feed up to which it was told.
+	// Positions in the sets of the feed up to which it was told; delayed: of those later
+	// on as well.
 	sessions, tokens int
+	delayed          bool
 }
 
 // told is what a revocation is about.
@@ -33,9 +35,10 @@ func about(e *Revocation) (told, uint32) {
 	return told{e.Session, !e.From.IsZero()}, packedSerial(e.MinSerial)
 }
 
-// regressed notes that a batch shows a store that may lack something.
+// regressed notes that a batch shows a store that may lack something. One that was fresh,
+// and has not been told all, still is.
 func (r *restoration) regressed(b *Batch, fresh bool) {
-	*r = restoration{behind: true, fresh: fresh, present: make(map[told]uint32, len(b.Events))}
+	*r = restoration{behind: true, fresh: fresh || r.fresh, present: make(map[told]uint32, len(b.Events))}
 	r.read(b.Events)
 }
 
@@ -70,7 +73,7 @@ func (a *Auth) restore(ctx context.Context, r *restoration) (whole bool, err err
 			break
 		}
 		if err := a.reassert(ctx, lacking, r.fresh); err != nil {
-			r.sessions, r.tokens = 0, 0 // from the start
+			r.sessions, r.tokens, r.delayed = 0, 0, false // from the start
 			return false, err
 		}
 	}
@@ -107,11 +110,11 @@ func (f *feed) lacking(r *restoration, most int) map[string][]Revocation {
 			note(Revocation{Session: session, JTI: jtiName(p.key), Until: p.until.time()}, p.user)
 		}
 	}
-	if n == 0 {
+	if n == 0 && !r.delayed {
 		for id, d := range f.delayed { // few, and all at once
 			note(Revocation{Session: id, MinSerial: serialBelow(d.below), From: d.from, Until: d.until.time()}, []byte(d.userID))
-			r.present[told{id, true}] = d.below
 		}
+		r.delayed = true
 	}
 	return found
 }
@@ -125,7 +128,8 @@ func serialBelow(below uint32) uint64 {
 
 func (m minute) time() time.Time { return time.Unix(60*int64(m), 0).UTC() }
 
-// reassert has users' revocations stand in the store.
+// reassert has users' revocations stand in the store. What a broken ledger does not take
+// waits with what was ordered.
 func (a *Auth) reassert(ctx context.Context, lacking map[string][]Revocation, fresh bool) error {
 	users := make([]string, 0, len(lacking))
 	for user := range lacking {
@@ -133,22 +137,41 @@ func (a *Auth) reassert(ctx context.Context, lacking map[string][]Revocation, fr
 	}
 	call, cancel := a.detached(ctx)
 	defer cancel()
-	ledgers, err := a.store.LoadMany(call, users)
-	if err != nil {
-		return ErrStoreUnavailable.because(err)
+	ledgers, unread := a.store.LoadMany(call, users)
+	if unread != nil && !a.reaches(ctx, unread) {
+		return ErrStoreUnavailable.because(unread)
 	}
 	for user, known := range lacking {
-		l := ledgers[user]
-		if _, change := reassert(l, known, fresh, a.dated(&l)); change == nil {
+		if unread == nil {
+			l := ledgers[user]
+			if _, change := reassert(l, known, fresh, a.dated(&l)); change == nil {
+				continue
+			}
+		}
+		write := func(ctx context.Context, _ func(*Session) bool) error { return a.revive(ctx, user, known, fresh) }
+		err := write(context.WithValue(ctx, toStore{}, true), nil)
+		if err == nil {
 			continue
 		}
-		ended, err := transact(ctx, a, user, func(l Ledger, now time.Time) ([]Session, *Change) {
-			return reassert(l, known, fresh, now)
-		})
-		if err != nil {
+		if !a.reaches(ctx, err) {
 			return err
 		}
-		a.auditEnded(ctx, user, endings(ended, ReasonRevived))
+		what, _ := about(&known[0]) // a name of its own; no token has that of a session
+		if _, room := a.feed.order(&order{userID: user, jti: what.key, why: ReasonRevived, write: write}, a.config.MaxQueued); !room {
+			return err
+		}
 	}
+	return nil
+}
+
+// revive has a user's revocations stand in the store.
+func (a *Auth) revive(ctx context.Context, user string, known []Revocation, fresh bool) error {
+	ended, err := transact(ctx, a, user, func(l Ledger, now time.Time) ([]Session, *Change) {
+		return reassert(l, known, fresh, now)
+	})
+	if _, err = kept(err); err != nil {
+		return err
+	}
+	a.auditEnded(ctx, user, endings(ended, ReasonRevived))
 	return nil
 }

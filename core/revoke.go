@@ -182,8 +182,8 @@ func (a *Auth) revokeAccess(ctx context.Context, t *openToken) (int, error) {
 		return outcome{live: true, revoked: revoked}, change
 	})
 	switch {
-	case err != nil && !errors.Is(err, ErrNotDurable):
-		return 0, err
+	case errors.Is(err, errApart), err != nil && !errors.Is(err, ErrNotDurable):
+		return 0, err // what was decided apart is told when it is written
 	case !out.live:
 		err = ErrTokenNotFound
 	}
@@ -215,7 +215,7 @@ func (a *Auth) storeForeign(ctx context.Context, p *Principal) (int, error) {
 		return outcome{revoked, full}, change
 	})
 	switch {
-	case err != nil && !errors.Is(err, ErrNotDurable):
+	case errors.Is(err, errApart), err != nil && !errors.Is(err, ErrNotDurable):
 		return 0, err
 	case out.full:
 		return 0, ErrInternal.because(errForeignFull)
@@ -287,22 +287,18 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 	for _, t := range opened {
 		good := false
 		at := ledgerTime(a.now())
-		end := func(ctx context.Context, which func(*Session) bool) (int, error) {
-			return a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
-				if good = t.moves(&l, now); !good {
-					return nil, nil
-				}
-				return endAllSince(l, which, at, ReasonSignedOutAll, now)
+		n, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
+			if good = t.moves(&l, now); !good {
+				return nil, nil
+			}
+			return endAllSince(l, func(*Session) bool { return true }, at, ReasonSignedOutAll, now)
+		})
+		all := errors.Is(err, errApart) || a.trusts(&t)
+		if all || !t.session.IsZero() {
+			n, err = a.orElse(ctx, n, err, order{
+				userID: t.userID, session: t.session, all: all, at: at, why: ReasonSignedOutAll, write: a.signsOutAll(t, all, at),
 			})
 		}
-		n, err := end(ctx, func(*Session) bool { return true })
-		n, err = a.orElse(ctx, n, err, order{
-			userID: t.userID, session: t.session, all: a.trusts(&t), at: at, why: ReasonSignedOutAll,
-			write: func(ctx context.Context, meant func(*Session) bool) error {
-				_, err := end(ctx, meant)
-				return err
-			},
-		})
 		if errors.Is(err, ErrNotDurable) {
 			good, moved, queued, err = true, true, err, nil
 		}
@@ -325,10 +321,41 @@ func (a *Auth) signOutAll(ctx context.Context, opened []openToken) (int, error) 
 	return total, queued
 }
 
+// signsOutAll writes that a token has ended all sessions of its user that began before a
+// time. One that was not trusted with that ends its own, and the others if the ledger
+// shows that it may.
+func (a *Auth) signsOutAll(t openToken, trusted bool, at time.Time) func(context.Context, func(*Session) bool) error {
+	return func(ctx context.Context, meant func(*Session) bool) error {
+		_, err := a.endBy(ctx, t.userID, ReasonSignedOutAll, func(l Ledger, now time.Time) ([]Session, *Change) {
+			switch {
+			case trusted:
+				return endAllSince(l, meant, at, ReasonSignedOutAll, now)
+			case t.moves(&l, now):
+				before := func(s *Session) bool { return meant(s) || s.CreatedAt.Before(at) }
+				return endAllSince(l, before, at, ReasonSignedOutAll, now)
+			default:
+				return endSessions(l, meant, ReasonSignedOutAll, now)
+			}
+		})
+		return err
+	}
+}
+
 // trusts reports whether a token may end all sessions of its user while no ledger
 // shows that it is good: an access token that would pass here. Another ends its own.
 func (a *Auth) trusts(t *openToken) bool {
-	return t.access != nil && !t.expired && a.feed.look(t.access, a.now()) != feedRevoked
+	if t.access == nil || t.expired {
+		return false
+	}
+	now := a.now()
+	switch a.feed.look(t.access, now) {
+	case feedRevoked:
+		return false
+	case feedVouched:
+		return true
+	default:
+		return t.access.nameless() || a.tolerates(t.access, now, ErrStoreUnavailable)
+	}
 }
 
 // openToken is an authentic token of either kind.

@@ -89,13 +89,20 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		pair   Pair
 		failed error
 	}
-	var looked *ID // the ledger's version at the last look
+	var (
+		looked *ID    // the ledger's version at the last look
+		moment uint64 // no later than the session began
+	)
 	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (begun, *Change) {
 		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil {
 			// A session of this id may have begun and ended: the id is spent.
 			if req.session.ID, err = newID(a.config.Random); err != nil {
 				return begun{failed: ErrInternal.because(err)}, nil
 			}
+			looked = nil
+		}
+		if looked == nil {
+			moment = a.feed.moments.Add(1)
 		}
 		looked = &l.Version
 		out, change := a.policy.signIn(l, req, now)
@@ -112,14 +119,13 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
-	a.feed.spare(userID, out.session.ID)
 	seen := Event{Mode: mode, UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
 	if out.refused {
 		a.audit(ctx, EventSignInRefused, seen)
 		return Pair{}, ErrTooManySessions
 	}
 	a.auditEnded(ctx, userID, out.ended)
-	if out.confirm {
+	if ordered := a.feed.spare(userID, &out.session, moment, req.checked); ordered || out.confirm {
 		if err := a.confirm(ctx, r, out.session.ID); err != nil {
 			a.audit(ctx, EventSignInRefused, seen)
 			return Pair{}, err

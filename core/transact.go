@@ -73,7 +73,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	if err == nil && recent && a.store.open.Load() {
 		err = errTripped
 	}
-	if errors.Is(err, errTripped) && inMemory {
+	for tries := 0; errors.Is(err, errTripped) && inMemory && tries < 2; tries++ { // the first may just have ended
 		if u := a.apart.begin(a, userID); u != nil {
 			if out, err, done := transactApart(a, u, decide); done {
 				return out, err

@@ -120,6 +120,9 @@ func (a *Auth) flushUses(ctx context.Context) {
 }
 
 func (a *Auth) writeUse(ctx context.Context, u userUse) error {
+	if a.apart.of(u.userID) == nil { // it is no reason to serve somebody from memory
+		ctx = context.WithValue(ctx, toStore{}, true)
+	}
 	at, err := transact(ctx, a, u.userID, func(l Ledger, now time.Time) (recordedAt, *Change) {
 		if change := a.policy.used(l, u.use, now); change != nil {
 			return recordedAt(change.Put[0].LastSeenAt), change

@@ -120,6 +120,11 @@ func (p *split) cycle() {
 		p.proxies[i].Heal()
 	}
 	for _, s := range p.sites {
+		// A client that could not connect repeats that for up to a second.
+		redistest.Eventually(p.t, func(ctx context.Context) error {
+			_, err := s.Sessions(ctx, "nobody")
+			return err
+		})
 		s.becomes(core.ModeNormal)
 	}
 	p.check()
