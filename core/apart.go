@@ -212,7 +212,7 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 			change.Publish[i].UserID = u.userID
 		}
 		var stands Ledger
-		stands, err = a.store.Commit(ctx, u.userID, *change)
+		stands, err = a.commit(ctx, u.userID, change)
 		switch {
 		case err == nil, errors.Is(err, ErrNotDurable):
 			a.feed.enforce(change.Publish, a.now())

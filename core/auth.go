@@ -24,6 +24,7 @@ type Auth struct {
 	recent  recent
 	outage  outage
 	apart   apartUsers
+	sent    sent
 	began   time.Time // when the Auth did
 	feed    *feed
 	glances singleflight.Group // loads of guards, by user
@@ -62,6 +63,7 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	a.began = now()
 	a.store = &breaker{store: s.config.Store, tripped: a.lost}
 	a.outage.now.Store(&standing{ModeNormal, a.began})
+	a.sent.waits = make(map[told]sending)
 	a.apart.users = make(map[string]*apartUser)
 	a.recent = newRecent(s.config.LedgerCacheBytes)
 	a.cache = newTokenCache(s.config.TokenCacheBytes)

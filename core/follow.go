@@ -40,9 +40,9 @@ func (a *Auth) follow(ctx context.Context) {
 	}
 }
 
-// readFeed reads the feed once, for as long as rest if there is nothing, and tells the store what it lacks. After a failure the
-// next read begins where this one did, a moment later. Only when the store has been told
-// everything is the feed trusted.
+// readFeed reads the feed once, for as long as rest if there is nothing, and tells the
+// store what it lacks. After a failure the next read begins where this one did, a moment
+// later. Only when the store has been told everything is the feed trusted.
 func (a *Auth) readFeed(ctx context.Context, f *follower, rest time.Duration) {
 	wait := rest
 	if f.pending {
@@ -60,13 +60,20 @@ func (a *Auth) readFeed(ctx context.Context, f *follower, rest time.Duration) {
 		f.whole = room && (f.whole || f.cursor == "" || batch.Reset)
 		f.gap = f.gap || batch.Reset
 		another := !f.epoch.IsZero() && f.epoch != batch.Epoch.ID
+		a.sent.came(batch.Events)
+		lost := false
 		if batch.Reset || another || anew {
 			f.restore.regressed(&batch, another)
+			a.sent.forget()
 		} else {
 			f.restore.read(batch.Events)
+			lost = a.sent.lost(moment)
 		}
 		f.epoch = batch.Epoch.ID
-		f.pending = !a.back(ctx, &f.restore)
+		f.pending = !a.back(ctx, &f.restore) || lost
+		if lost { // read it whole, to see what else is
+			batch.Next = ""
+		}
 		if !f.pending {
 			a.feed.renew(began, moment, batch.Epoch, f.whole, f.gap)
 			f.whole, f.gap = false, false

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,8 +54,9 @@ func (f *fragile) now() *memstore.Store {
 // link is a process's connection to a store.
 type link struct {
 	*fragile
-	mu  sync.Mutex
-	cut error // what every call fails with
+	mu   sync.Mutex
+	cut  error // what every call fails with
+	deaf bool  // the feed alone can't be read
 	// reply is called once, when the next commit has taken place: its reply is lost.
 	reply func()
 }
@@ -111,11 +114,41 @@ func (l *link) Tail(ctx context.Context, after core.Cursor, wait time.Duration) 
 	if err := l.down(); err != nil {
 		return core.Batch{}, err
 	}
-	b, err := l.now().Tail(ctx, after, wait)
+	l.mu.Lock()
+	deaf := l.deaf
+	l.mu.Unlock()
+	if deaf {
+		return core.Batch{}, errBroken
+	}
+	store := l.now()
+	after, err := translated(store, after)
+	if err != nil {
+		return core.Batch{}, err
+	}
+	b, err := store.Tail(ctx, after, wait)
 	if down := l.down(); down != nil {
 		return core.Batch{}, down
 	}
 	return b, err
+}
+
+// translated returns a cursor of an earlier life of a store as one of this, unless it is
+// behind its end. Only a test may know that a memstore's is a name and a position.
+func translated(store *memstore.Store, after core.Cursor) (core.Cursor, error) {
+	_, at, ok := strings.Cut(string(after), ".")
+	if !ok {
+		return after, nil
+	}
+	all, err := store.Tail(context.Background(), "", 0)
+	if err != nil {
+		return "", err
+	}
+	name, end, _ := strings.Cut(string(all.Next), ".")
+	was, _ := strconv.ParseUint(at, 10, 64)
+	if last, _ := strconv.ParseUint(end, 10, 64); was > last {
+		return after, nil
+	}
+	return core.Cursor(name + "." + at), nil
 }
 
 func memoryServed(c *core.Config) { c.ServeFromMemory = true }
@@ -397,5 +430,40 @@ func TestRevokeAllWithoutAStore(t *testing.T) {
 		check(h)
 		check(there)
 		h.expectCount("alice", 2)
+	})
+}
+
+// D1: a revocation is lost before the feed has brought it even to the process that made
+// it, so that no reader misses anything: it is told again all the same.
+func TestStoreLosesWhatNobodyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFragile()
+		link := store.link()
+		h := open(t, link)
+		settle(h)
+		p, kept := h.signIn("alice"), h.signIn("alice")
+		elapse(2 * time.Minute)
+		link.mu.Lock()
+		link.deaf = true
+		link.mu.Unlock()
+		elapse(time.Second)
+		if err := h.Revoke(t.Context(), "alice", p.Session.ID, core.ReasonRevoked); err != nil {
+			t.Fatal(err)
+		}
+		store.fallBack(1)
+		link.mu.Lock()
+		link.deaf = false
+		link.mu.Unlock()
+		elapse(3 * time.Second)
+		other := open(t, store.link())
+		elapse(time.Second)
+		for _, who := range []*house{other, h} {
+			who.expectRefresh(p, core.ErrSessionEnded)
+			who.expectVerify(p, core.ErrTokenRevoked)
+			who.expectVerify(kept, nil)
+		}
+		if hh := h.Health(); hh.Degraded {
+			t.Errorf("health %+v", hh)
+		}
 	})
 }

@@ -91,7 +91,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if lost != nil && lost.took(&ledger) {
 			if ledger.Version == lost.ID {
 				// The store finds that it has it, and may say how well.
-				_, err = a.store.Commit(ctx, userID, *lost)
+				_, err = a.commit(ctx, userID, lost)
 			}
 			a.feed.enforce(lost.Publish, a.now())
 			if err != nil && !errors.Is(err, ErrConflict) {
@@ -116,7 +116,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if change.ID, err = newID(a.config.Random); err != nil {
 			return none, ErrInternal.because(err)
 		}
-		stands, err := a.store.Commit(ctx, userID, *change)
+		stands, err := a.commit(ctx, userID, change)
 		recent = false
 		switch {
 		case err == nil, errors.Is(err, ErrNotDurable):
@@ -139,6 +139,18 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 			return none, ErrStoreUnavailable.because(err)
 		}
 	}
+}
+
+// commit commits a change, and notes what the feed has to bring back.
+func (a *Auth) commit(ctx context.Context, userID string, c *Change) (Ledger, error) {
+	if len(c.Publish) > 0 {
+		a.sent.send(c.Publish, a.now())
+	}
+	stands, err := a.store.Commit(ctx, userID, *c)
+	if len(c.Publish) > 0 {
+		a.sent.done(c.Publish, err == nil || errors.Is(err, ErrNotDurable), a.feed.moments.Add(1))
+	}
+	return stands, err
 }
 
 // took reports whether a ledger shows that c was committed: it is what c made
