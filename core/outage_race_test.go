@@ -290,17 +290,29 @@ func nobodyComesBack(t *testing.T, seed uint64, long time.Duration) {
 				}
 			}
 		}
-		p, err := a.auths[0].SignIn(t.Context(), core.SignInRequest{Identity: core.Identity{UserID: user}})
-		if err != nil {
-			t.Fatal(err)
+		// The store has little time, and on a machine that is busy not always enough.
+		served := func(what string, ask func() error) {
+			t.Helper()
+			var err error
+			until(t, what, func() bool { err = ask(); return !errors.Is(err, core.ErrStoreUnavailable) })
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
+		var p core.Pair
+		served("a new session", func() (err error) {
+			p, err = a.auths[0].SignIn(t.Context(), core.SignInRequest{Identity: core.Identity{UserID: user}})
+			return err
+		})
 		for i, auth := range a.auths {
-			if _, err := auth.Verify(t.Context(), p.AccessToken); err != nil {
-				t.Errorf("process %d: a new session: %v", i, err)
-			}
-			if _, err := auth.Refresh(t.Context(), core.RefreshRequest{Token: p.RefreshToken}); err != nil {
-				t.Errorf("process %d: a new session: %v", i, err)
-			}
+			served(fmt.Sprintf("its access token at process %d", i), func() error {
+				_, err := auth.Verify(t.Context(), p.AccessToken)
+				return err
+			})
+			served(fmt.Sprintf("its refresh token at process %d", i), func() error {
+				_, err := auth.Refresh(t.Context(), core.RefreshRequest{Token: p.RefreshToken})
+				return err
+			})
 		}
 	}
 	if a.passes.Load() == 0 {
