@@ -70,3 +70,25 @@ func TestFeedCuts(t *testing.T) {
 		}
 	}
 }
+
+// Of two cuts to come at one serial the earlier counts, for as long as either.
+func TestFeedDelayedTwice(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 0, 0, time.UTC)
+	soon := Revocation{Session: ID{7}, MinSerial: 2, From: at.Add(5 * time.Second), Until: at.Add(time.Minute)}
+	late := Revocation{Session: ID{7}, MinSerial: 2, From: at.Add(time.Hour), Until: at.Add(2 * time.Hour)}
+	k := &known{principal: &Principal{UserID: "alice"}, session: ID{7}, serial: 1}
+	for _, order := range [][]Revocation{{soon, late}, {late, soon}} {
+		f := newFeed(10, time.Minute)
+		f.enforce(order, at)
+		if f.look(k, soon.From.Add(-1)) == feedRevoked {
+			t.Error("revoked too early")
+		}
+		if f.look(k, soon.From) != feedRevoked {
+			t.Error("let in after the earlier")
+		}
+		f.purge(late.Until.Add(-1))
+		if f.look(k, late.Until.Add(-1)) != feedRevoked {
+			t.Error("let in after one of them is over")
+		}
+	}
+}

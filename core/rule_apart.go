@@ -10,8 +10,8 @@ import (
 
 // apart is what one process did with a user's ledger while the store was out: it
 // went on from the last ledger that it knew, or from none, by the ordinary rules.
-// It keeps what came out, not what was done, so it does not grow with time. The
-// zero apart is nothing done. See rejoin for what becomes of it.
+// It keeps what came of it, so it grows with the sessions and not with what they
+// did. The zero apart is nothing done. For what becomes of it see rejoin.
 type apart struct {
 	at       time.Time // of the latest decision
 	sessions map[ID]apartSession
@@ -19,9 +19,9 @@ type apart struct {
 	foreign  map[string]apartToken // revoked here, by jti
 	devices  map[deviceKey]KnownDevice
 
-	// revokedAt is when all sessions were ended here; zero: they were not. Those
-	// that it knew of and left are in spared, with CreatedAt, if they began before
-	// or not clearly after. See overtakes.
+	// revokedAt is when all sessions were last ended here; zero: they were not.
+	// spared are those that were known and left, or began later, with CreatedAt,
+	// unless overtakes passes them over anyway.
 	revokedAt time.Time
 	spared    map[ID]time.Time
 }
@@ -63,9 +63,10 @@ type deviceKey struct {
 
 func (d *KnownDevice) key() deviceKey { return deviceKey{d.ID, d.Signed} }
 
-// note adds a change that was decided on before, the ledger as it was here. What
-// a ledger drops because it is over is no end: the store may know better. A Forget
-// needs the store; of one only the ends are noted.
+// note adds a change that was decided on before, the ledger as it was here. That
+// something was dropped because it is over is no end: the store may know better.
+// Forget needs the store; of one made here the ends are noted, and nothing is known
+// of devices.
 func (a *apart) note(before *Ledger, c *Change) {
 	if a.sessions == nil {
 		a.sessions, a.ended, a.spared = make(map[ID]apartSession), make(map[ID]apartEnd), make(map[ID]time.Time)
@@ -84,9 +85,9 @@ func (a *apart) note(before *Ledger, c *Change) {
 		}
 		revoked[r.Session] = revoked[r.Session] || r.MinSerial == AllSerials
 	}
-	had := make(map[ID]ID) // the newest access tokens
+	newest := make(map[ID]ID) // access tokens
 	for _, s := range before.Sessions {
-		had[s.ID] = s.Access.JTI
+		newest[s.ID] = s.Access.JTI
 		if revoked[s.ID] {
 			a.ended[s.ID] = apartEnd{cmp.Or(reasons[s.ID], ReasonForgotten), s.Access.Until}
 		}
@@ -101,22 +102,28 @@ func (a *apart) note(before *Ledger, c *Change) {
 		}
 	}
 	for _, s := range c.Put {
-		jti, had := had[s.ID]
-		now, noted := a.sessions[s.ID]
-		now.Session, now.begun = s.Clone(), now.begun || !noted && !had
-		if now.issued == 0 && s.Access.JTI != jti {
-			now.issued = s.Serial
+		mine, noted := a.sessions[s.ID]
+		jti, had := newest[s.ID]
+		mine.Session, mine.begun = s.Clone(), mine.begun || !noted && !had
+		if mine.issued == 0 && s.Access.JTI != jti {
+			mine.issued = s.Serial
 		}
-		a.sessions[s.ID] = now
+		a.sessions[s.ID] = mine
 		a.spare(&s)
 	}
-	for i, r := range slices.DeleteFunc(slices.Clone(c.Foreign), func(r RevokedToken) bool { return before.revokedForeign(r.JTI) }) {
-		a.foreign[r.JTI] = apartToken{r.Until, names[i]}
+	for _, r := range c.Foreign {
+		if !before.revokedForeign(r.JTI) { // each has its name, in this order
+			a.foreign[r.JTI] = apartToken{r.Until, names[0]}
+			names = names[1:]
+		}
 	}
 	for _, d := range c.Devices {
 		if !slices.ContainsFunc(before.Devices, d.same) {
 			a.devices[d.key()] = d
 		}
+	}
+	if c.Forget {
+		clear(a.devices)
 	}
 	a.settle()
 }
@@ -128,9 +135,9 @@ func (a *apart) spare(s *Session) {
 	}
 }
 
-// overtakes reports whether the end of all sessions here ends a session that
-// nobody told it of: one that began before, or so soon after that clocks or the
-// credentials that it was given for may be of before.
+// overtakes reports whether the end of all sessions here ends one that it did not
+// spare: one that began before, or so soon after that it may be from before by
+// another clock, or by the credentials that were checked.
 func (a *apart) overtakes(id ID, created time.Time) bool {
 	_, spared := a.spared[id]
 	return !spared && created.Before(a.revokedAt.Add(clockMargin))
@@ -147,11 +154,10 @@ func (a *apart) settle() {
 	}
 }
 
-// join returns what two processes did apart, or one at two times, as if one had
-// done it: any order and grouping comes to the same, and once is as good as twice.
-// A session that ended on either side has ended. Neither may go on from what only
-// the other did: what began here and was not stored stays with one apart. Both stay
-// as they are.
+// join returns what two processes did apart, as if one had. Any order and grouping
+// comes to the same, and once is as good as twice. What ended on either side has
+// ended. Both stay as they are. Neither may have gone on from what only the other
+// did: a session that began apart stays with one apart until it is stored.
 func (a *apart) join(b *apart) *apart {
 	j := &apart{
 		at:       latest(a.at, b.at),

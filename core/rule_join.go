@@ -112,9 +112,8 @@ func (s *Session) alike(o *Session) bool {
 func (r RevokedToken) same(o RevokedToken) bool { return r.JTI == o.JTI && r.Until.Equal(o.Until) }
 
 type rejoinOutcome struct {
-	// ended are the sessions that ended by it, for the audit: in the store's
-	// ledger, or before they came there. Those that ended apart have their reason
-	// of then.
+	// ended are the sessions that end by it, in the store's ledger or before they
+	// came there. One that ended apart has the reason that it had there.
 	ended []Ended
 }
 
@@ -134,19 +133,19 @@ type rejoinOutcome struct {
 //	    in the store's ledger                      ends
 //	begun apart                                    is added
 //
-// spent says that the store is in another epoch, or that an earlier try may have
-// added them and the ledger has moved on since. Whatever was revoked on either
-// side, and every token that was issued apart in a session that is no more, is
-// published for as long as it verifies.
+// spent says that what began apart must not begin any more: the store is in
+// another epoch or has forgotten the user, or an earlier try may have added it and
+// the ledger has moved on since. Whatever was revoked on either side, and every
+// token of a session that is no more, is published for as long as it verifies.
 //
-// Up to here several that were apart can rejoin in any order, or be joined before:
-// the ledger is the same, and one that rejoins twice changes nothing more, though some
-// of it may be published again. Then comes what has no
-// such order, the caps. They hold afterwards. Where the oldest goes it is the same
-// sessions that stay, but that one may have made room for another that ends by the
-// next to rejoin; where the idle one goes, or the newest, it is first come, first
-// served. Foreign has no cap here: it would have to let a revoked token in. While
-// it is over foreignCeiling no other is added to it.
+// Up to here several that were apart may rejoin in any order, or be joined before,
+// and the ledger is the same. One that rejoins twice changes nothing more, though
+// some of it may be published again. The caps have no such order and come last.
+// They hold afterwards. Where the oldest goes the same sessions stay, but that one
+// may go to make room beside another that the next to rejoin has ended; where the
+// idle one goes, or nobody, it is first come, first served. foreignCeiling is no cap
+// here, or a token that was revoked would be good again: it keeps others from being
+// added.
 func (p *policy) rejoin(l Ledger, a *apart, spent bool, now time.Time) (rejoinOutcome, *Change) {
 	now = latest(now, a.at)
 	var (
@@ -210,8 +209,8 @@ func (p *policy) rejoin(l Ledger, a *apart, spent bool, now time.Time) (rejoinOu
 		}
 	}
 
-	unasked := func(s *Session) bool { return stands[s.ID] == nil || !stands[s.ID].live(now) }
-	p.fit((&Ledger{Sessions: sessions}).live(now), unasked, func(s *Session, why Reason) {
+	unheard := func(s *Session) bool { return stands[s.ID] == nil || !stands[s.ID].live(now) }
+	p.fit((&Ledger{Sessions: sessions}).live(now), unheard, func(s *Session, why Reason) {
 		id := s.ID
 		end(s, why)
 		sessions = slices.DeleteFunc(sessions, func(o Session) bool { return o.ID == id })
@@ -234,9 +233,9 @@ func (p *policy) rejoin(l Ledger, a *apart, spent bool, now time.Time) (rejoinOu
 }
 
 // fit ends live sessions until the caps hold, in the order in which a sign-in
-// makes room. Where that is refused nothing ends that was live in the store's
-// ledger; of those that nobody asked the store for, the newest.
-func (p *policy) fit(live []Session, unasked func(*Session) bool, end func(*Session, Reason)) {
+// makes room. Where the policy is to refuse, only those end that the store had no
+// live one of, the newest first.
+func (p *policy) fit(live []Session, unheard func(*Session) bool, end func(*Session, Reason)) {
 	drop := func(s *Session, why Reason) {
 		id := s.ID
 		end(s, why)
@@ -253,7 +252,7 @@ func (p *policy) fit(live []Session, unasked func(*Session) bool, end func(*Sess
 			}
 		}
 		for _, s := range slices.Clone(live) {
-			if excess > 0 && counts(s) && unasked(&s) {
+			if excess > 0 && counts(s) && unheard(&s) {
 				drop(&s, ReasonEvicted)
 				excess--
 			}
