@@ -86,7 +86,7 @@ func TestGuide(t *testing.T) {
 	}
 	fmt.Fprint(&program, guideNames)
 	blocks := 0
-	for _, page := range append(pages, filepath.Join(root, "docs/guide.md"), filepath.Join(root, "docs/security.md")) {
+	for _, page := range append(pages, filepath.Join(root, "docs/guide.md"), filepath.Join(root, "docs/operations.md"), filepath.Join(root, "docs/security.md")) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
