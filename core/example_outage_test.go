@@ -39,6 +39,9 @@ func Example_outage() {
 	for auth.Health().FeedAge < 0 { // a process that knows of no revocation lets nobody in
 		runtime.Gosched()
 	}
+	if _, err := auth.Verify(ctx, laptop.AccessToken); err != nil { // the laptop is at work
+		log.Fatal(err)
+	}
 
 	store.pulled.Store(true)
 	next()
