@@ -23,6 +23,7 @@ type apartUser struct {
 
 	mu     sync.Mutex
 	ledger Ledger
+	from   ID    // its version in the store; zero: nothing was known
 	done   apart // what was decided here
 	any    bool  // whether there was something
 	over   bool  // it is joined: the store is asked again
@@ -71,6 +72,7 @@ func (u *apartUsers) begin(a *Auth, userID string) *apartUser {
 	}
 	user := &apartUser{userID: strings.Clone(userID)}
 	user.ledger, _ = a.recent.get(userID)
+	user.from = user.ledger.Version
 	u.users[user.userID] = user
 	u.count.Add(1)
 	return user
@@ -199,11 +201,12 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 	for err == nil {
 		// An earlier try that has moved the ledger on is not made again: a session
 		// that began by it may have ended since.
-		spent := u.lostData || u.tried && u.triedOn != ledger.Version
+		spent := u.lostData || u.tried && u.triedOn != ledger.Version ||
+			!u.from.IsZero() && ledger.Version.IsZero() // the user was forgotten
 		outcome, change := a.policy.rejoin(ledger, &u.done, spent, a.dated(&ledger))
 		if change == nil {
 			a.apart.end(u)
-			return nil, nil
+			return outcome.ended, nil
 		}
 		if change.ID, err = newID(a.config.Random); err != nil {
 			return nil, ErrInternal.because(err)
@@ -221,7 +224,7 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 			return outcome.ended, nil
 		case errors.Is(err, ErrConflict):
 			ledger, err = stands, nil
-		default:
+		case !u.tried: // the first is the one that may have taken place
 			u.tried, u.triedOn = true, ledger.Version
 		}
 	}

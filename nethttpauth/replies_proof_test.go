@@ -99,16 +99,17 @@ func wire(t *testing.T, g regime, secure bool, server *httptest.Server) *wired {
 		w.cookie, w.device = "__Secure-refresh_token", "__Secure-device"
 	}
 	auth, err := core.New(core.Config{
-		Store:         torn{memstore.New(), w},
-		Keys:          []core.Key{{Secret: testKey}},
-		Prefix:        prefix,
-		Cookie:        core.Cookie{Insecure: !secure},
-		Grace:         g.grace,
-		RefreshPolicy: g.policy,
-		RefreshTTL:    max(time.Minute, 2*g.grace),
-		MaxStaleness:  time.Hour, // nothing is revoked elsewhere
-		StoreTimeout:  time.Hour, // the store does not hang
-		Audit:         func(context.Context, core.Event) {},
+		Store:            torn{memstore.New(), w},
+		Keys:             []core.Key{{Secret: testKey}},
+		Prefix:           prefix,
+		Cookie:           core.Cookie{Insecure: !secure},
+		Grace:            g.grace,
+		RefreshPolicy:    g.policy,
+		RefreshTTL:       max(time.Minute, 2*g.grace),
+		MaxStaleness:     time.Hour, // nothing is revoked elsewhere
+		StoreTimeout:     time.Hour, // the store does not hang
+		LedgerCacheBytes: -1,        // what is done to a load is done to each
+		Audit:            func(context.Context, core.Event) {},
 		Authenticate: func(_ context.Context, c core.Credentials) (core.Identity, error) {
 			return core.Identity{UserID: c.Username}, nil
 		},

@@ -88,7 +88,7 @@ func onSite(t *testing.T, change func(*core.Config), test func(t *testing.T, s *
 			Prefix: prefix,
 			Cookie: core.Cookie{Insecure: true},
 			Audit: func(_ context.Context, e core.Event) {
-				if e.Err != nil {
+				if e.Name == core.EventFailed {
 					s.failures = append(s.failures, e.Err)
 				}
 			},

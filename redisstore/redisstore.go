@@ -271,26 +271,32 @@ func (s *Store) Commit(ctx context.Context, userID string, c core.Change) (core.
 	if err != nil {
 		return core.Ledger{}, err
 	}
-	switch r := reply.(type) {
-	case int64:
-		if r == 1 {
-			return core.Ledger{}, nil
-		}
-	case string:
-		l, err := readLedger(r)
-		if err != nil {
-			return core.Ledger{}, err
-		}
-		return l, core.ErrConflict
+	stands, conflict := reply.(string)
+	if !conflict {
+		return core.Ledger{}, nil
 	}
-	return core.Ledger{}, fmt.Errorf("%w: the script answered with %T", errPacked, reply)
+	l, err := readLedger(stands)
+	if err != nil {
+		return core.Ledger{}, err
+	}
+	return l, core.ErrConflict
 }
 
 // send runs commit.lua and returns its answer: 1, or the ledger that stands.
 func (s *Store) send(ctx context.Context, keys []string, args []any) (any, error) {
-	return call(ctx, s, s.options.Timeout, func(ctx context.Context) (any, error) {
+	reply, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (any, error) {
 		return commitScript.Run(ctx, s.client, keys, args...).Result()
 	})
+	return understood(reply, err)
+}
+
+// understood returns an error for what is no answer of commit.lua: it acknowledges
+// nothing.
+func understood(reply any, err error) (any, error) {
+	if _, conflict := reply.(string); conflict || err != nil || reply == int64(1) {
+		return reply, err
+	}
+	return nil, fmt.Errorf("%w: the script answered with %T", errPacked, reply)
 }
 
 // expiryMargin is how much longer than KeepUntil a ledger is kept: the server's

@@ -23,8 +23,9 @@ import (
 // proof reports whether tests are to run at full length.
 func proof() bool { return os.Getenv("SALLYPORT_PROOF") != "" }
 
-func init() {
+func TestMain(m *testing.M) {
 	logging.Disable() // clients complain of each server that a test takes away
+	os.Exit(m.Run())
 }
 
 // site is one process of an app: an Auth, its routes, and what it has audited.

@@ -24,7 +24,6 @@ type guest struct {
 	root     core.Pair // an administrator's
 	newcomer string    // who is not signed in
 	unspoilt *site     // of which no call has reached Redis
-	fellIll  time.Time
 }
 
 // errand is something that needs the store.
@@ -33,6 +32,7 @@ type errand struct {
 	ends    bool // the guest's session, if all is well
 	writes  bool
 	without bool // it may be answered without the store
+	late    bool // it is run when what was known of revocations is of no use any more
 	do      func(s *site, g *guest) answer
 }
 
@@ -82,13 +82,7 @@ var errands = []errand{
 	{name: "guard, within the lease", without: true, do: func(s *site, g *guest) answer {
 		return s.request("GET", "/page", "", bearer(g.pair.AccessToken))
 	}},
-	{name: "guard, without a lease", do: func(s *site, g *guest) answer {
-		redistest.Eventually(s.t, func(context.Context) error { // what was heard before vouches for as long
-			if time.Since(g.fellIll) <= staleness || s.Health().FeedAge <= staleness {
-				return errors.New("the lease is not over")
-			}
-			return nil
-		})
+	{name: "guard, when MaxDegraded is over", late: true, do: func(s *site, g *guest) answer {
 		return s.request("GET", "/page", "", bearer(g.pair.AccessToken))
 	}},
 }
@@ -148,7 +142,7 @@ func (w *ward) open() *site {
 	return openSite(w.t, w.keys, store, func(c *core.Config) {
 		c.StoreTimeout = 200 * time.Millisecond
 		c.MaxStaleness = staleness
-		c.MaxDegraded = time.Nanosecond // what guards do in an outage is not looked at here
+		c.MaxDegraded = staleness
 	})
 }
 
@@ -183,7 +177,14 @@ func (w *ward) try(e errand, ill redistest.Behaviour, well ...string) {
 	})
 
 	w.proxy.Misbehave(ill, well...)
-	g.fellIll = time.Now()
+	if fellIll := time.Now(); e.late {
+		redistest.Eventually(w.t, func(context.Context) error { // and what was heard before vouches for as long
+			if mode := s.Health().Mode; mode != core.ModeClosed || time.Since(fellIll) <= staleness {
+				return fmt.Errorf("the mode is %s", mode)
+			}
+			return nil
+		})
+	}
 	got := e.do(s, g)
 	w.proxy.Heal()
 	retry, _ := strconv.Atoi(got.header.Get("Retry-After"))
@@ -199,8 +200,8 @@ func (w *ward) try(e errand, ill redistest.Behaviour, well ...string) {
 		w.t.Errorf("%s: set the cookie %q", e.name, set)
 	}
 
-	// What was to end may have ended, if that was said or the command took place.
-	mayHaveEnded := e.ends && (ill.Reaches || w.retries || s.notDurable())
+	// What was to end may have ended, if it is queued or the command took place.
+	mayHaveEnded := e.ends && (ill.Reaches || w.retries || s.audited(core.EventRevocationQueued) > 0)
 	if !mayHaveEnded {
 		w.well(e, "afterwards", works(g.pair.AccessToken))
 		w.well(e, "afterwards, strictly", func() error {
@@ -251,6 +252,3 @@ func (w *ward) well(e errand, when string, ask func() error) {
 		return err
 	})
 }
-
-// notDurable reports whether a revocation was enforced without the store.
-func (s *site) notDurable() bool { return s.audited(core.EventRevocationQueued) > 0 }

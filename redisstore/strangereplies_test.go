@@ -1,7 +1,9 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -23,10 +25,11 @@ func TestStrangeReplies(t *testing.T) {
 	change := func() core.Change {
 		return core.Change{ID: newID(), At: time.Now(), KeepUntil: time.Now().Add(time.Hour)}
 	}
-	b, err := s.Tail(t.Context(), "", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var b core.Batch
+	redistest.Eventually(t, func(context.Context) (err error) { // its patience is short
+		b, err = s.Tail(t.Context(), "", 0)
+		return err
+	})
 	calls := map[string]struct {
 		reads bool // with GET
 		do    func() error
@@ -48,9 +51,34 @@ func TestStrangeReplies(t *testing.T) {
 			if err == nil || errors.Is(err, core.ErrConflict) {
 				t.Errorf("%s, %s: got error %v", ill.Name, name, err)
 			}
-			if err := call.do(); err != nil {
-				t.Errorf("%s, %s: afterwards: %v", ill.Name, name, err)
+			redistest.Eventually(t, func(context.Context) error { return call.do() })
+		}
+	}
+}
+
+// The same of a store that waits for replicas: that there are too few says nothing of a
+// change that may not have taken place.
+func TestStrangeRepliesBeforeWait(t *testing.T) {
+	server := redistest.Start(t, "--hz", "500") // how often it looks whether WAIT has waited enough
+	proxy := redistest.StartProxy(t, server.Addr)
+	client := newClient(t, proxy.Addr(), func(o *redis.Options) { o.MaxRetries = -1 })
+	s := openAt(t, client, redisstore.Options{Timeout: 100 * time.Millisecond, Replicas: 1, ReplicaTimeout: time.Millisecond})
+	commit := func() error {
+		_, err := s.Commit(t.Context(), newID().String(), core.Change{ID: newID(), At: time.Now(), KeepUntil: time.Now().Add(time.Hour)})
+		return err
+	}
+	for _, ill := range slices.Concat(redistest.Refusals(), redistest.Nonsense(), redistest.Silences()) {
+		redistest.Eventually(t, func(context.Context) error { // its patience is short
+			if err := commit(); !errors.Is(err, core.ErrNotDurable) {
+				return fmt.Errorf("without a replica: %w", err)
 			}
+			return nil
+		})
+		proxy.Misbehave(ill, "wait")
+		err := commit()
+		proxy.Heal()
+		if err == nil || errors.Is(err, core.ErrConflict) || errors.Is(err, core.ErrNotDurable) {
+			t.Errorf("%s: got error %v", ill.Name, err)
 		}
 	}
 }

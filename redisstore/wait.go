@@ -88,12 +88,12 @@ func (s *Store) sendWithWait(ctx context.Context, keys []string, args []any) (an
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		r, err = send(commitScript.Eval)
 	}
-	if err != nil {
-		return nil, err
+	var reply any
+	if err == nil {
+		reply, err = understood(r.script.Val(), nil)
 	}
-	reply := r.script.Val()
-	if _, conflict := reply.(string); conflict {
-		return reply, nil
+	if _, conflict := reply.(string); conflict || err != nil {
+		return reply, err
 	}
 	switch n, err := r.wait.Result(); {
 	case err != nil:

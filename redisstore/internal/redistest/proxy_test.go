@@ -245,3 +245,23 @@ func TestProxyCutReplyAfter(t *testing.T) {
 	a.send("GET", "k")
 	a.expect("$2\r\n12\r\n")
 }
+
+// Connections that are cut while they begin leave nothing behind.
+func TestProxyCutAtOnce(t *testing.T) {
+	p, _ := proxied(t)
+	for range 300 {
+		var conns []net.Conn
+		for range 4 {
+			if conn, err := net.Dial("tcp", p.Addr()); err == nil {
+				conns = append(conns, conn)
+			}
+		}
+		p.Cut()
+		for _, conn := range conns {
+			conn.Close()
+		}
+		p.Heal()
+	}
+	p.Cut()
+	p.work.Wait()
+}
