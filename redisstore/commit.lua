@@ -29,45 +29,49 @@ if version ~= ARGV[2] then
 	return stands
 end
 
-if ARGV[5] == '' then
-	if redis.call('DEL', ledger) == 0 and waits then
-		redis.call('SET', ledger, '')
-		redis.call('DEL', ledger)
+-- Writes the ledger. It comes after the feed: of a revocation that is published alone,
+-- as by a user who may do no more, too much is refused and not too little.
+local function write()
+	if ARGV[5] == '' then
+		if redis.call('DEL', ledger) == 0 and waits then
+			redis.call('SET', ledger, '')
+			redis.call('DEL', ledger)
+		end
+	else
+		local values, at = {}, 17
+		local header = string.match(stands, '^(%d* %d*)\n', at)
+		if header then
+			at = at + #header + 1
+		end
+		while at <= #stands do -- a name's length, it, a value's length in 4 bytes, it
+			local n = string.byte(stands, at)
+			local a, b, c, d = string.byte(stands, at + n + 1, at + n + 4)
+			local from, size = at + n + 5, ((a * 256 + b) * 256 + c) * 256 + d
+			values[string.sub(stands, at + 1, at + n)] = string.sub(stands, from, from + size - 1)
+			at = from + size
+		end
+		local set = 9 + tonumber(ARGV[9])
+		for i = 10, set, 2 do
+			values[ARGV[i]] = ARGV[i + 1]
+		end
+		for i = set + 1, #ARGV do
+			values[ARGV[i]] = nil
+		end
+		local revoked = ARGV[4]
+		if revoked == '' and header then
+			revoked = string.match(header, ' (%d*)$')
+		end
+		local parts = {id, ARGV[3], ' ', revoked, '\n'}
+		for name, value in pairs(values) do
+			local n = #value
+			parts[#parts + 1] = string.char(#name)
+			parts[#parts + 1] = name
+			parts[#parts + 1] = string.char(math.floor(n / 16777216), math.floor(n / 65536) % 256, math.floor(n / 256) % 256, n % 256)
+			parts[#parts + 1] = value
+		end
+		redis.call('SET', ledger, table.concat(parts))
+		redis.call('PEXPIREAT', ledger, ARGV[5])
 	end
-else
-	local values, at = {}, 17
-	local header = string.match(stands, '^(%d* %d*)\n', at)
-	if header then
-		at = at + #header + 1
-	end
-	while at <= #stands do -- a name's length, it, a value's length in 4 bytes, it
-		local n = string.byte(stands, at)
-		local a, b, c, d = string.byte(stands, at + n + 1, at + n + 4)
-		local from, size = at + n + 5, ((a * 256 + b) * 256 + c) * 256 + d
-		values[string.sub(stands, at + 1, at + n)] = string.sub(stands, from, from + size - 1)
-		at = from + size
-	end
-	local set = 9 + tonumber(ARGV[9])
-	for i = 10, set, 2 do
-		values[ARGV[i]] = ARGV[i + 1]
-	end
-	for i = set + 1, #ARGV do
-		values[ARGV[i]] = nil
-	end
-	local revoked = ARGV[4]
-	if revoked == '' and header then
-		revoked = string.match(header, ' (%d*)$')
-	end
-	local parts = {id, ARGV[3], ' ', revoked, '\n'}
-	for name, value in pairs(values) do
-		local n = #value
-		parts[#parts + 1] = string.char(#name)
-		parts[#parts + 1] = name
-		parts[#parts + 1] = string.char(math.floor(n / 16777216), math.floor(n / 65536) % 256, math.floor(n / 256) % 256, n % 256)
-		parts[#parts + 1] = value
-	end
-	redis.call('SET', ledger, table.concat(parts))
-	redis.call('PEXPIREAT', ledger, ARGV[5])
 end
 
 local epoch
@@ -92,10 +96,12 @@ else
 	_, before = add('', '0', '')
 end
 if ARGV[6] == '' then
+	write()
 	return 1
 end
 local newest
 newest, before = add(before, ARGV[7], ARGV[6])
+write()
 
 -- What is over goes, a few at a time and oldest first. What is not over after a
 -- day moves to the end, or it would hold up all that comes after it.

@@ -177,6 +177,10 @@ func (s *Store) begin(ctx context.Context) error {
 	}
 	has, err := call(ctx, s, s.options.Timeout, func(ctx context.Context) (string, error) {
 		key, want := s.bucketsKey(), strconv.Itoa(s.options.Buckets)
+		has, err := s.client.Get(ctx, key).Result() // a server that takes no writes may be read
+		if !errors.Is(err, redis.Nil) {
+			return has, err
+		}
 		if err := s.client.SetNX(ctx, key, want, 0).Err(); err != nil {
 			return "", err
 		}
