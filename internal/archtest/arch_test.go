@@ -80,7 +80,9 @@ var rules = []rule{
 	{
 		name:   "stores read no clock",
 		reason: "a store is told every time that it needs; two clocks in one decision would disagree",
-		about:  func(s source) bool { return (s.in("memstore") || s.in("redisstore")) && !s.in("redisstore/internal/redistest") && !s.test },
+		about: func(s source) bool {
+			return (s.in("memstore") || s.in("redisstore")) && !s.in("redisstore/internal/redistest") && !s.test
+		},
 		breaks: uses("time", clock[:3]...), // Tail may wait
 	},
 	{
