@@ -66,7 +66,7 @@ func newAtWork(tb testing.TB, people, revoked int) *atWork {
 		events[i] = core.Revocation{Session: randomID(), MinSerial: core.AllSerials, Until: began.Add(time.Hour)}
 	}
 	w.publish(tb, began, append(events, core.Revocation{Session: last.session, MinSerial: core.AllSerials, Until: began.Add(time.Hour)})...)
-	w.await(tb, "the feed to bring all revocations", func() bool {
+	await(tb, "the feed to bring all revocations", func() bool {
 		_, err := w.Verify(tb.Context(), last.token)
 		return err != nil
 	})
@@ -103,7 +103,7 @@ func (w *atWork) tokens() []string {
 }
 
 // await returns once something holds that happens in the background.
-func (w *atWork) await(tb testing.TB, what string, holds func() bool) {
+func await(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
 	defer cancel()

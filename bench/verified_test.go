@@ -54,7 +54,7 @@ func TestFeedVouches(t *testing.T) {
 	for _, f := range frameworks {
 		for _, c := range f.contestants(t, w) {
 			// On a machine that stands still the feed may be behind for once.
-			w.await(t, f.name+", "+c.name+": no ledger loaded", func() bool {
+			await(t, f.name+", "+c.name+": no ledger loaded", func() bool {
 				signedIn++
 				serve := c.app.inProcess(bearers([]string{w.signIn(t, fmt.Sprint("new-", signedIn)).token}))
 				before := w.store.loads.Load()

@@ -249,7 +249,12 @@ func (a *Auth) SignOut(ctx context.Context, tokens ...string) (int, error) {
 
 func (a *Auth) signOut(ctx context.Context, opened []openToken) (int, error) {
 	total, failed := 0, error(nil)
+	done := make(map[openName]bool, len(opened))
 	for _, t := range opened {
+		if done[t.name()] { // by a token of the other kind
+			continue
+		}
+		done[t.name()] = true
 		signOut := func() (int, error) { return a.endOne(ctx, t.userID, t.session, ReasonSignedOut) }
 		if t.access != nil && t.access.foreign() {
 			signOut = func() (int, error) { return a.revokeForeign(ctx, t.access.principal) }

@@ -28,8 +28,8 @@ func (b before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// counting is called once for each round trip.
-type counting func()
+// counting is called once for each round trip, with the first of its commands.
+type counting func(context.Context, redis.Cmder)
 
 func (counting) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
@@ -37,14 +37,14 @@ func (counting) DialHook(next redis.DialHook) redis.DialHook {
 
 func (c counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		c()
+		c(ctx, cmd)
 		return next(ctx, cmd)
 	}
 }
 
 func (c counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		c()
+		c(ctx, cmds[0])
 		return next(ctx, cmds)
 	}
 }

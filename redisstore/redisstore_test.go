@@ -170,49 +170,6 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Round trips to Redis, once the store is in use.
-func TestRoundTrips(t *testing.T) {
-	client := redistest.Start(t).Client(t)
-	s := openAt(t, client, redisstore.Options{})
-	warm := core.Change{ID: newID(), At: time.Now(), KeepUntil: time.Now().Add(time.Hour)}
-	if _, err := s.Commit(t.Context(), "warm", warm); err != nil {
-		t.Fatal(err)
-	}
-	b, err := s.Tail(t.Context(), "", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	trips := 0
-	client.AddHook(counting(func() { mu.Lock(); defer mu.Unlock(); trips++ }))
-	for _, tt := range []struct {
-		call string
-		do   func() error
-		want int
-	}{
-		{"Load", func() error { _, err := s.Load(t.Context(), "warm"); return err }, 1},
-		{"Commit", func() error {
-			_, err := s.Commit(t.Context(), "alice", core.Change{ID: newID(), At: time.Now(), KeepUntil: time.Now().Add(time.Hour)})
-			return err
-		}, 1},
-		{"Commit that conflicts", func() error {
-			_, err := s.Commit(t.Context(), "warm", core.Change{ID: newID(), At: time.Now(), KeepUntil: time.Now().Add(time.Hour)})
-			if errors.Is(err, core.ErrConflict) {
-				err = nil
-			}
-			return err
-		}, 1},
-		{"LoadMany", func() error { _, err := s.LoadMany(t.Context(), []string{"warm", "alice", "bob"}); return err }, 1},
-		{"Tail", func() error { _, err := s.Tail(t.Context(), b.Next, 0); return err }, 2},
-		{"Tail from the start", func() error { _, err := s.Tail(t.Context(), "", 0); return err }, 1},
-	} {
-		trips = 0
-		if err := tt.do(); err != nil || trips != tt.want {
-			t.Errorf("%s: got %d round trips and error %v, want %d", tt.call, trips, err, tt.want)
-		}
-	}
-}
-
 func newID() (id core.ID) {
 	rand.Read(id[:])
 	return id

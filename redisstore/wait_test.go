@@ -252,7 +252,7 @@ func TestReplicasRoundTrips(t *testing.T) {
 		t.Fatal(err)
 	}
 	var trips atomic.Int32
-	p.client.AddHook(counting(func() { trips.Add(1) }))
+	p.client.AddHook(counting(func(context.Context, redis.Cmder) { trips.Add(1) }))
 	flush := func() {
 		if err := p.client.ScriptFlush(t.Context()).Err(); err != nil {
 			t.Fatal(err)
