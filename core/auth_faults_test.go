@@ -135,19 +135,18 @@ func storeFails(t *testing.T, d deed, cache, nth int) (reached bool) {
 	h, store, a, b := stage(t, func(c *core.Config) { c.LedgerCacheBytes = cache })
 	h.quiet = true
 	before := store.ledger(t, "alice")
-	n := 0
+	var n atomic.Int64 // the feed's reader and the writers of activity call as well
 	store.set(func(call string, do func() error) error {
 		if call == "tail" {
 			return do()
 		}
-		if n++; n >= nth {
-			reached = true
+		if n.Add(1) >= int64(nth) {
 			return errBroken
 		}
 		return do()
 	})
 	err := d.do(t.Context(), h, a, b)
-	if !reached {
+	if reached = n.Load() >= int64(nth); !reached {
 		if err != nil {
 			t.Errorf("no call failed, but %v", err)
 		}
