@@ -17,6 +17,13 @@ func StartReplica(t testing.TB, of *Server) *Server {
 	t.Helper()
 	s := Start(t, Replication...)
 	s.follow(t, of)
+	Eventually(t, func(ctx context.Context) error { // the master hears of it a moment later
+		info, err := of.replication(ctx)
+		if err == nil && !strings.Contains(info["slave0"]+info["slave1"], "port="+s.port()+",state=online") {
+			err = fmt.Errorf("%s does not count %s yet: %v", of.Addr, s.Addr, info)
+		}
+		return err
+	})
 	return s
 }
 
