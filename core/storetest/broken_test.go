@@ -2,6 +2,7 @@ package storetest_test
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ type broken struct {
 }
 
 func TestBrokenStoresAreCaught(t *testing.T) {
+	if os.Getenv("SALLYPORT_QUICK") != "" {
+		t.Skip("it takes long")
+	}
 	caught := map[string]bool{}
 	for _, s := range slices.Concat(
 		brokenLedgers, brokenMemory, brokenValues, brokenVersions, brokenFeeds, brokenWaits, brokenContexts,

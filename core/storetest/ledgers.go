@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -138,39 +137,29 @@ func forget(k *kit) {
 }
 
 func usersAreBytes(k *kit) {
-	long := strings.Repeat("n", 253)
-	users := []string{
-		"bob", "Bob", "BOB", "bob ", " bob", "bob  ", "b", "bobb", "bo_", "bo%", "bo?", "bo*", "b[o]b",
-		"b\u00f3b", "bo\u0301b", "B\u00d3B", "b\u00f2b", "ｂｏｂ", "\u0431\u043e\u0431", "bob\u200b", "bob\u00a0",
-		"i", "I", "\u0131", "\u0130", "ss", "\u00df", "\ufb00", "ff", "\u00e5", "\u212b", "\u00e6", "ae",
-		"a:b", "a", "a:", ":b", "b:a", "*", "?", "%", "_", "{x}", "{x}y", "x", "{}", "}{", "[x]",
-		"%2F", "/", "%2f", "..", ".", "../x", "/x", "x/", "~", "\\", "\\\\", "\"", "'", "`", "''", "' OR ''='", "-- x", "$1", ":1", "@x",
-		"0", "00", "-0", "1", "01", "1.0", "1e0", "true", "null", "NULL", "nil", "undefined", "\U0001f512", "\ufeffbob", "\ufffd",
-		long, long + "a", long + "aa", long + "ab", long + "aA", strings.Repeat("\u00e9", 127), strings.Repeat("\u00e9", 127) + "e",
-	}
 	want := map[string]core.Ledger{}
-	for _, user := range users {
+	for _, user := range names {
 		k.forgetUser(user)
 	}
-	for i, user := range users {
+	for i, user := range names {
 		c := k.change(core.ID{})
 		c.Put[0].UserAgent = fmt.Sprint(i)
 		k.commit(user, c)
 		want[user] = c.Apply(core.Ledger{})
 	}
-	for _, user := range users {
+	for _, user := range names {
 		k.stands(user, want[user])
 	}
-	for i, user := range users {
+	for i, user := range names {
 		if i%2 == 0 {
 			k.forgetUser(user)
 			want[user] = core.Ledger{}
 		}
 	}
-	for _, user := range users {
+	for _, user := range names {
 		k.stands(user, want[user])
 	}
-	for _, user := range users {
+	for _, user := range names {
 		k.forgetUser(user)
 	}
 }

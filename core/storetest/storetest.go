@@ -6,6 +6,13 @@
 //	}
 //
 // and is worth running on the real server, with the race detector.
+//
+// [Same] takes it through a long history beside others, which all have to give the same
+// answers:
+//
+//	storetest.Same(t, storetest.History{Seed: 1, Steps: 1500}, map[string]core.Store{
+//		"memory": memstore.New(), "mine": open(t),
+//	})
 package storetest
 
 import (
