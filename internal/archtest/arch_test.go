@@ -78,10 +78,17 @@ var rules = []rule{
 		breaks: importsBeyond(inStd, under(core)),
 	},
 	{
+		name:   "sealed imports",
+		reason: "what encrypts is the standard library's, and what is encrypted is core's: whoever checks it has nothing else to read",
+		about:  func(s source) bool { return s.in("core/sealed") && !s.test },
+		breaks: importsBeyond(inStd, among(core)),
+	},
+	{
 		name:   "stores read no clock",
 		reason: "a store is told every time that it needs; two clocks in one decision would disagree",
 		about: func(s source) bool {
-			return (s.in("memstore") || s.in("redisstore")) && !s.in("redisstore/internal/redistest") && !s.test
+			store := s.in("memstore") || s.in("redisstore") || s.in("sqlstore") || s.in("core/sealed")
+			return store && !s.in("redisstore/internal/redistest") && !s.in("sqlstore/internal/sqltest") && !s.test
 		},
 		breaks: uses("time", clock[:3]...), // Tail may wait
 	},
@@ -108,6 +115,14 @@ var rules = []rule{
 		reason: "the client is the app's own; whatever else the store imports, every user of it gets",
 		about:  func(s source) bool { return s.in("redisstore") && !s.in("redisstore/internal") && !s.test },
 		breaks: importsBeyond(inStd, under(core), under("github.com/redis/go-redis/v9")),
+	},
+	{
+		name:   "sqlstore imports",
+		reason: "the driver is the app's own: an app on one database gets no driver of another",
+		about: func(s source) bool {
+			return s.in("sqlstore") && !s.in("sqlstore/internal/sqltest") && !s.in("sqlstore/migrate") && !s.test
+		},
+		breaks: importsBeyond(inStd, under(core), among(module+"/sqlstore/internal/schema", module+"/sqlstore/internal/sqlerr")),
 	},
 	{
 		name:   "no sleeping",

@@ -38,6 +38,10 @@ func TestRulesFire(t *testing.T) {
 		{"memstore imports", "memstore/a.go", `package memstore; import _ "` + module + `/nethttpauth"`},
 		{"stores read no clock", "memstore/a.go", `package memstore; import "time"; var f = time.Now`},
 		{"", "memstore/a.go", `package memstore; import "time"; var c = time.NewTimer(1)`},
+		{"sealed imports", "core/sealed/a.go", `package sealed; import _ "github.com/golang-jwt/jwt/v5"`},
+		{"sealed imports", "core/sealed/a.go", `package sealed; import _ "` + core + `/storetest"`},
+		{"stores read no clock", "core/sealed/a.go", `package sealed; import "time"; var n = time.Now`},
+		{"", "core/sealed/a.go", `package sealed; import (_ "crypto/hkdf"; _ "` + core + `")`},
 		{"nethttpauth imports", "nethttpauth/a.go", `package nethttpauth; import _ "` + module + `/memstore"`},
 		{"", "nethttpauth/a_test.go", `package nethttpauth; import _ "` + module + `/memstore"`},
 
@@ -52,6 +56,10 @@ func TestRulesFire(t *testing.T) {
 		{"stores read no clock", "redisstore/a.go", `package redisstore; import "time"; var f = time.Until`},
 		{"", "redisstore/a.go", `package redisstore; import _ "github.com/redis/go-redis/v9"`},
 		{"", "redisstore/internal/a/a.go", `package a; import _ "github.com/alicebob/miniredis/v2"`},
+
+		{"sqlstore imports", "sqlstore/a.go", `package sqlstore; import _ "github.com/jackc/pgx/v5/stdlib"`},
+		{"stores read no clock", "sqlstore/a.go", `package sqlstore; import "time"; var f = time.Now`},
+		{"", "sqlstore/migrate/a.go", `package migrate; import _ "github.com/pressly/goose/v3"`},
 
 		{"no sleeping", "examples/a/main.go", `package main; import clock "time"; func f() { clock.Sleep(1) }`},
 		{"no sleeping", "anywhere/a_test.go", `package a; import clock "time"; var f = clock.Sleep`},
