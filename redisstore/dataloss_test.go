@@ -18,6 +18,7 @@ import (
 // opens nothing: at once in that process, and after it has read the feed in one that
 // knows nothing. What was not revoked goes on unless it was lost.
 func TestProofDataLoss(t *testing.T) {
+	long(t)
 	rounds := map[string]int{"flushed": 1, "restarted empty": 1, "evicted": 1, "failed over": 2}
 	if proof() {
 		rounds = map[string]int{"flushed": 20, "restarted empty": 20, "evicted": 10, "failed over": 25}

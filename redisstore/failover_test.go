@@ -64,6 +64,7 @@ func TestFailover(t *testing.T) {
 }
 
 func TestProofFailover(t *testing.T) {
+	long(t)
 	pair := redistest.StartPair(t)
 	prove(t, 30, func() {
 		failsOver(pair).underway(t, func(t testing.TB) redis.UniversalClient { return pair.Client(t) })
@@ -78,12 +79,14 @@ func sentinelFailsOver(s *redistest.Sentinel) change {
 }
 
 func TestSentinelFailover(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := redistest.StartSentinel(t)
 	sentinelFailsOver(s).underway(t, func(t testing.TB) redis.UniversalClient { return s.Client(t) })
 }
 
 func TestProofSentinelFailover(t *testing.T) {
+	long(t)
 	var s *redistest.Sentinel
 	prove(t, 5, func() {
 		if s == nil {
@@ -107,6 +110,7 @@ func TestProofSentinelFailover(t *testing.T) {
 
 // With min-replicas-to-write the old master takes no writes once its replica has left.
 func TestProofSentinelFailoverCareful(t *testing.T) {
+	long(t)
 	var s *redistest.Sentinel
 	prove(t, 5, func() {
 		if s == nil {
@@ -129,6 +133,7 @@ func clusterChanges(c *redistest.Cluster, slot int) []change {
 }
 
 func TestClusterFailover(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := redistest.StartCluster(t, 3, 1)
 	for _, change := range clusterChanges(c, c.Slot(t, "{00}")) {
@@ -153,6 +158,7 @@ func afterTakeover(t *testing.T, c *redistest.Cluster) {
 }
 
 func TestProofClusterFailover(t *testing.T) {
+	long(t)
 	var c *redistest.Cluster
 	prove(t, 3, func() {
 		if c == nil {

@@ -25,6 +25,7 @@ import (
 // off for up to 2 s while the disk is busy with an fsync, and answers all the same. What
 // is lost then is counted, in full runs, and not asserted.
 func TestProofKillCycles(t *testing.T) {
+	long(t)
 	cycles := 3
 	policies := []string{"always"}
 	if proof() {

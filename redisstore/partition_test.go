@@ -42,6 +42,7 @@ func (o *owner) dead() bool { return o.knows[0] || o.knows[1] }
 // process knows to be out, and nobody is refused but with 503; afterwards what was revoked
 // opens nothing anywhere, all others go on, and no spent token opens anything.
 func TestProofPartitionsOfRedis(t *testing.T) {
+	long(t)
 	pairs, cycles := 2, 2
 	if proof() {
 		pairs, cycles = 8, 50

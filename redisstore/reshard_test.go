@@ -28,6 +28,7 @@ func slots(t testing.TB, c *redistest.Cluster, buckets int) []int {
 // be told so all the same: sent on to where a feed is, it finds nothing there if the
 // feed has gone back meanwhile and is on its way again.
 func TestReshard(t *testing.T) {
+	long(t)
 	t.Parallel()
 	c := redistest.StartCluster(t, 3)
 	change{name: "slots are moved", keeps: true, tells: true, happens: func(t testing.TB, flows func()) {
@@ -43,6 +44,7 @@ func TestReshard(t *testing.T) {
 
 // The same, and between any two commits the scripts may be gone from all servers.
 func TestProofReshard(t *testing.T) {
+	long(t)
 	var c *redistest.Cluster
 	prove(t, 3, func() {
 		if c == nil {

@@ -23,6 +23,7 @@ import (
 // the lease is over after MaxStaleness and the guard asks Redis, which takes as long as
 // a busy machine lets it.
 func TestProofRevocationDelay(t *testing.T) {
+	long(t)
 	const maxStaleness = 2 * time.Second // the default
 	rounds, interval := 20, 10*time.Millisecond
 	if proof() {

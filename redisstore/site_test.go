@@ -23,6 +23,15 @@ import (
 // proof reports whether tests are to run at full length.
 func proof() bool { return os.Getenv("SALLYPORT_PROOF") != "" }
 
+// long leaves a test out that takes long and shows nothing about data races, nor about
+// the module on its own, where SALLYPORT_QUICK is set.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SALLYPORT_QUICK") != "" {
+		t.Skip("it takes long")
+	}
+}
+
 func TestMain(m *testing.M) {
 	logging.Disable() // clients complain of each server that a test takes away
 	os.Exit(m.Run())

@@ -320,6 +320,7 @@ func as(t *testing.T, admin *redis.Client, rights ...any) *redis.Client {
 // On a Cluster it is the replicas of the user's own master that count, and a change
 // finds its way while its slot moves from one master to another.
 func TestReplicasCluster(t *testing.T) {
+	long(t)
 	cluster := redistest.StartCluster(t, 2)
 	from, to := cluster.Nodes[0].Client(t), cluster.Nodes[1].Client(t)
 	replica := cluster.AddReplica(t, cluster.Nodes[0])
