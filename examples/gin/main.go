@@ -13,17 +13,14 @@ import (
 	"syscall"
 
 	"github.com/gin-gonic/gin"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/sallyport-go/sallyport/core"
-	"github.com/sallyport-go/sallyport/examples/internal/audit"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
 	"github.com/sallyport-go/sallyport/examples/internal/server"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
+	"github.com/sallyport-go/sallyport/examples/internal/storage"
 	"github.com/sallyport-go/sallyport/examples/internal/users"
 	"github.com/sallyport-go/sallyport/ginauth"
-	"github.com/sallyport-go/sallyport/memstore"
-	"github.com/sallyport-go/sallyport/redisstore"
 )
 
 func main() {
@@ -47,19 +44,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 
+	kept, err := storage.Open(ctx, set)
+	if err != nil {
+		return err
+	}
+	defer kept.Close() // runs after auth.Close
+
 	config := set.Auth // what the environment says: keys, lifetimes, cookies, limits
-	config.Store = memstore.New()
 	config.Authenticate = people.Authenticate
 	config.Active = people.Active
-	config.Audit = audit.Log
+	config.Store = kept.Store
+	config.Audit = kept.Audit
 	config.Prefix = "/api/v1/auth"
-	if set.Redis != nil { // then any number of processes are one system
-		client := redis.NewUniversalClient(set.Redis)
-		defer client.Close() // runs after auth.Close
-		if config.Store, err = redisstore.New(client, redisstore.Options{}); err != nil {
-			return err
-		}
-	}
 	auth, err := core.New(config)
 	if err != nil {
 		return settings.Explain(err)

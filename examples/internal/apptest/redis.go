@@ -13,75 +13,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// onRedis is a server whose sessions are in a Redis of the test's own.
-func onRedis(t *testing.T, run Server) (Server, *miniredis.Miniredis) {
-	m := miniredis.RunT(t)
-	return func(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
-		return run(ctx, args, func(name string) string {
-			if name == "REDIS_URL" {
-				return "redis://" + m.Addr() + "/7"
-			}
-			return getenv(name)
-		}, out)
-	}, m
-}
-
-// What servers do does not depend on where sessions are.
-func sameOnRedis(t *testing.T, run Server) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, Server)
-	}{
-		{"a session", session},
-		{"disabling a user", disabling},
-		{"what an admin sees", adminSees},
-		{"what an admin ends", adminEnds},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			run, m := onRedis(t, run)
-			c.test(t, run)
-			if len(m.DB(7).Keys()) == 0 {
-				t.Error("nothing is in the database")
-			}
-		})
-	}
-}
-
-// Servers with one Redis and one key are one system, and a restart ends nothing.
-func severalOnRedis(t *testing.T, run Server) {
-	run, m := onRedis(t, run)
-	env := map[string]string{"SECRET_KEY": rand.Text() + rand.Text()}
-	one, other := start(t, run, env), start(t, run, env)
-	if !strings.Contains(one.welcome, "with sessions in redis\n") {
-		t.Errorf("it says %q", one.welcome)
-	}
-	if store := one.browser(t).get("/healthz")["store"]; store != "redis" {
-		t.Errorf("the store is %v", store)
-	}
-
-	alice, bob := one.browser(t), one.browser(t)
-	alice.signIn("alice")
-	bob.signIn("bob")
-	alice.url = other.url
-	alice.get(mePath)
-	alice.equal("logout", alice.post("/api/v1/auth/logout", ""), `{"message":"signed out","revoked":1}`)
-	alice.url = one.url
-	eventually(t, func() bool {
-		status, out := alice.do("GET", mePath, "")
-		return status == 401 && out["code"] == "TOKEN_REVOKED"
-	})
-
-	for _, s := range []*server{one, other} {
-		if err := s.stop(); err != nil {
-			t.Error(err)
-		}
-	}
-	eventually(t, func() bool { return m.CurrentConnectionCount() == 0 }) // the clients were closed
-	again := start(t, run, env)
-	bob.url, alice.url = again.url, again.url
-	bob.get(mePath)
-	bob.post("/api/v1/auth/refresh", "")
-	alice.want(401, "TOKEN_REVOKED", "GET", mePath, "")
+// redisAt has a server keep sessions in a Redis.
+func redisAt(m *miniredis.Miniredis) map[string]string {
+	return map[string]string{"REDIS_URL": "redis://" + m.Addr() + "/7"}
 }
 
 // A server starts while Redis is away, and serves once it is there. What it says
@@ -116,8 +50,8 @@ func redisLate(t *testing.T, _ Server) {
 // checkOnRedis has the check look at Redis. That nothing answers takes it a while
 // to be sure of, so this is not asked here.
 func checkOnRedis(t *testing.T, run Server) {
-	run, m := onRedis(t, run)
-	out, _ := call(t, run, []string{"-check"}, nil)
+	m := miniredis.RunT(t)
+	out, _ := call(t, with(run, redisAt(m)), []string{"-check"}, nil)
 	if out == "" || strings.Contains(out, "feed: ") || strings.Contains(out, "reading the feed") {
 		t.Errorf("got %q", out)
 	}

@@ -44,7 +44,7 @@ func wrongSettings(t *testing.T, run Server) {
 	defer taken.Close()
 	for _, tt := range []struct{ name, value string }{
 		{"REDIS_URL", "127.0.0.1:6379"},                 // found when the environment is read
-		{"DATABASE_URL", "sqlite:///file"},              // likewise
+		{"DATABASE_URL", "127.0.0.1:5432"},              // likewise
 		{"TRUSTED_PROXIES", "10.0.0.0/8,proxy.local"},   // likewise
 		{"FORWARDED_HEADER", "X-Real-IP"},               // likewise
 		{"REFRESH_TOKEN_COOKIE_NAME", "__Host-refresh"}, // found by core.New

@@ -22,13 +22,19 @@ type Settings struct {
 	RandomKey bool        // SECRET_KEY was not set: the key is made up
 	Auth      core.Config // keys, lifetimes, cookies and limits; the rest is the app's
 
-	Redis *redis.UniversalOptions // where sessions are kept; nil: in memory
+	// Where sessions are kept: in Redis, or else in a database, or else in memory. With
+	// both of these the database has the history.
+	Redis    *redis.UniversalOptions
+	Database *Database
 }
 
 // Store is the name of the store that sessions are kept in.
 func (s Settings) Store() string {
-	if s.Redis != nil {
+	switch {
+	case s.Redis != nil:
 		return "redis"
+	case s.Database != nil:
+		return string(s.Database.Dialect)
 	}
 	return "memory"
 }
@@ -37,16 +43,11 @@ func (s Settings) Store() string {
 // error has one line for each mistake, which names the setting.
 func Read(getenv func(string) string) (Settings, error) {
 	env := reader{getenv: getenv}
-	for _, name := range unsupported {
-		if getenv(name) != "" {
-			env.wrong(name, "this version does not support it yet")
-		}
-	}
 	if limit := getenv("LOGIN_LIMIT"); limit != "" && limit != "off" {
 		env.wrong("LOGIN_LIMIT", `this version supports only "off"`)
 	}
 
-	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080"), Redis: env.redis("REDIS_URL")}
+	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080"), Redis: env.redis("REDIS_URL"), Database: env.database("DATABASE_URL")}
 	s.Auth = core.Config{
 		AccessTTL:          env.duration("ACCESS_TOKEN_LIFETIME", time.Second),
 		RefreshTTL:         env.duration("REFRESH_TOKEN_LIFETIME", time.Second),
@@ -96,7 +97,8 @@ var table = []struct {
 }{
 	{"ADDR", "where to listen; 127.0.0.1:8080 if not set", nil},
 	{"SECRET_KEY", "at least 32 random bytes; if not set, made up for one run", []string{"Keys", "Secrets"}},
-	{"REDIS_URL", "redis://host:port or a form for several servers; if not set, sessions are in memory", nil},
+	{"REDIS_URL", "redis://host:port or a form for several servers; if not set, sessions are in the database or in memory", nil},
+	{"DATABASE_URL", "sqlite:///file, mysql:// or postgres://; with REDIS_URL as well, the history is there", nil},
 	{"ACCESS_TOKEN_LIFETIME", "seconds, or a duration such as 15m", []string{"AccessTTL"}},
 	{"REFRESH_TOKEN_LIFETIME", "likewise", []string{"RefreshTTL"}},
 	{"SESSION_LIFETIME", "likewise", []string{"SessionTTL"}},
@@ -114,9 +116,6 @@ var table = []struct {
 	{"FORWARDED_HEADER", "X-Forwarded-For or Forwarded", []string{"ForwardedHeader"}},
 	{"LOGIN_LIMIT", "off; this version has no other", nil},
 }
-
-// unsupported are settings of later versions.
-var unsupported = []string{"DATABASE_URL"}
 
 // Usage writes what the settings are, one a line.
 func Usage(w io.Writer) {
