@@ -25,6 +25,7 @@ var (
 	mux                       *http.ServeMux
 	users                     Users
 	old, next, signer         crypto.Signer
+	newest, older             []byte
 	news                      http.HandlerFunc
 	invoices, payout, reports http.Handler
 
@@ -63,7 +64,7 @@ var (
 `
 
 var guideImports = strings.Fields(`context crypto encoding/json errors fmt log log/slog net/http net/netip os testing time
-	github.com/sallyport-go/sallyport/core github.com/sallyport-go/sallyport/core/storetest
+	github.com/sallyport-go/sallyport/core github.com/sallyport-go/sallyport/core/sealed github.com/sallyport-go/sallyport/core/storetest
 	github.com/sallyport-go/sallyport/memstore github.com/sallyport-go/sallyport/nethttpauth`)
 
 const guideArguments = "w http.ResponseWriter, r *http.Request, ctx context.Context, p *core.Principal, token, userID, deviceID string, sessionID core.ID"
