@@ -19,7 +19,15 @@ type Event struct {
 	UserAgent string // at most 512 bytes, as the client sent it
 	TokenHash string // of the access token concerned, see [TokenInfo]
 	Mode      Mode   // EventModeChanged: the new one; a sign-in or refresh that was served from memory: ModeMemory
-	Err       error  // EventFailed, EventModeChanged: why; it holds no token
+	// Cause is the Code of the refusal, or the limit that was reached.
+	Cause string
+	// By is who did it, if that is not the user: an administrator.
+	By   string
+	Risk Risk // of a sign-in, and of a session whose risk has risen
+	// NotDurable says that the change took place and is on fewer machines than the
+	// app asked for, see [ErrNotDurable].
+	NotDurable bool
+	Err        error // EventFailed, EventModeChanged: why; it holds no token
 }
 
 // EventName says what happened. Names are stored by apps, so they never change.
@@ -37,6 +45,12 @@ const (
 	EventDeviceMismatch EventName = "device_mismatch"   // a refresh token came from another device
 	EventRefreshRefused EventName = "refresh_refused"   // not authentic, expired, or its session has ended
 	EventSessionEnded   EventName = "session_ended"     // one per session that was ended, with its Reason; expiry makes none
+	EventLimited        EventName = "limited"           // too many attempts, see Cause
+	EventStepUpRequired EventName = "step_up_required"  // a sign-in waits for a second factor
+	EventStepUpRefused  EventName = "step_up_refused"   // a wrong one, or one for a sign-in that waits no longer
+	EventRiskDenied     EventName = "risk_denied"       // a sign-in too unusual
+	EventRiskRaised     EventName = "risk_raised"       // a session went on in another place, or on something else
+	EventNoticeFailed   EventName = "notice_failed"     // a notice to a user was not sent: see Err
 	EventTokenRevoked   EventName = "access_token_revoked"
 	EventUserForgotten  EventName = "user_forgotten"
 	// The store did not take a revocation: it is enforced here, and waits. What it ends

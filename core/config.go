@@ -110,6 +110,26 @@ type Config struct {
 	// looked at. "": X-Forwarded-For.
 	ForwardedHeader string
 
+	// Resolver finds where sign-ins seem to come from. nil: no place is known.
+	Resolver Resolver
+	// Scorer says how unusual a sign-in is. nil: the rules of [Score].
+	Scorer Scorer
+	// Risk says what follows from a score.
+	Risk RiskPolicy
+	// Notify is told of sign-ins that a user should hear of, see RiskPolicy.Notify:
+	// to send a mail, for example. It is called in the background, by a few
+	// goroutines, with a context that ends after 30 seconds. Up to 1,000 notices
+	// wait; what is beyond, or fails, is audited and lost. nil: nobody is told.
+	Notify func(ctx context.Context, n Notice) error
+
+	// Limits say how often something may be tried.
+	Limits Limits
+	// Limiter counts what Limits limit. nil: in memory, for each process on its own.
+	Limiter Limiter
+
+	// Observer is told what is done, for metrics. nil: nobody is.
+	Observer Observer
+
 	// Problem shapes refusals: it returns the body, and what it is. Status and
 	// headers stay what they are. It must not fail. nil: RFC 9457, as
 	// application/problem+json.

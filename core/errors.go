@@ -80,6 +80,10 @@ var (
 	ErrFreshSignInRequired = &Error{Code: "FRESH_SIGN_IN_REQUIRED", Status: http.StatusUnauthorized, Detail: "sign in again to go on"}
 	ErrDeviceMismatch      = &Error{Code: "DEVICE_MISMATCH", Status: http.StatusUnauthorized, Detail: "the refresh token belongs to another device"}
 
+	ErrStepUpRequired = &Error{Code: "STEP_UP_REQUIRED", Status: http.StatusUnauthorized, Detail: "a second factor is required"}
+	ErrStepUpInvalid  = &Error{Code: "INVALID_CREDENTIALS", Status: http.StatusUnauthorized, Detail: "the second factor is wrong, or the sign-in has to begin again"}
+
+	ErrRiskDenied      = &Error{Code: "RISK_DENIED", Status: http.StatusForbidden, Detail: "the sign-in is too unusual"}
 	ErrForbidden       = &Error{Code: "FORBIDDEN", Status: http.StatusForbidden, Detail: "not allowed"}
 	ErrCrossSite       = &Error{Code: "CROSS_SITE", Status: http.StatusForbidden, Detail: "the request comes from another site"}
 	ErrTooManySessions = &Error{Code: "TOO_MANY_SESSIONS", Status: http.StatusForbidden, Detail: "the user is signed in on as many devices as allowed"}
@@ -89,6 +93,8 @@ var (
 
 	ErrBodyTooLarge = &Error{Code: "BODY_TOO_LARGE", Status: http.StatusRequestEntityTooLarge, Detail: "the body is too large"}
 	ErrNotJSON      = &Error{Code: "NOT_JSON", Status: http.StatusUnsupportedMediaType, Detail: "the body must be application/json"}
+
+	ErrTooManyRequests = &Error{Code: "TOO_MANY_REQUESTS", Status: http.StatusTooManyRequests, Detail: "too many attempts; try again later"}
 
 	ErrInternal         = &Error{Code: "INTERNAL", Status: http.StatusInternalServerError, Detail: "something went wrong"}
 	ErrStoreUnavailable = &Error{Code: "STORE_UNAVAILABLE", Status: http.StatusServiceUnavailable, Detail: "the session store does not answer; try again"}

@@ -25,6 +25,10 @@ type Ledger struct {
 	// RevokedAt is when the user's sessions were last ended as a whole. A
 	// sign-in whose credentials were checked before that has to be confirmed.
 	RevokedAt time.Time
+	// ReusedAt is when a spent refresh token of the user came back last.
+	ReusedAt time.Time
+	// SignIns are the times of the last sign-ins, the latest first, at most 24.
+	SignIns []time.Time
 
 	Sessions []Session
 	Devices  []KnownDevice
@@ -157,7 +161,9 @@ type Change struct {
 	Pending []Pending
 	Foreign []RevokedToken
 
-	RevokedAt time.Time // replaces Ledger.RevokedAt, unless it is zero
+	RevokedAt time.Time   // replaces Ledger.RevokedAt, unless it is zero
+	ReusedAt  time.Time   // replaces Ledger.ReusedAt, unless it is zero
+	SignIns   []time.Time // replaces Ledger.SignIns, unless it is nil
 
 	Publish []Revocation // appended to the feed, in this order
 
@@ -228,6 +234,8 @@ func (c *Change) Apply(l Ledger) Ledger {
 		Version:   c.ID,
 		At:        c.At,
 		RevokedAt: l.RevokedAt,
+		ReusedAt:  l.ReusedAt,
+		SignIns:   l.SignIns,
 		Sessions:  append(slices.DeleteFunc(slices.Clone(l.Sessions), gone), c.Put...),
 		Devices:   l.Devices,
 		Pending:   l.Pending,
@@ -235,6 +243,12 @@ func (c *Change) Apply(l Ledger) Ledger {
 	}
 	if !c.RevokedAt.IsZero() {
 		next.RevokedAt = c.RevokedAt
+	}
+	if !c.ReusedAt.IsZero() {
+		next.ReusedAt = c.ReusedAt
+	}
+	if c.SignIns != nil {
+		next.SignIns = c.SignIns
 	}
 	if c.Devices != nil {
 		next.Devices = c.Devices
@@ -254,6 +268,7 @@ func (l Ledger) Clone() Ledger {
 	l.Devices = cloneList(l.Devices, func(d KnownDevice) KnownDevice { return d })
 	l.Pending = cloneList(l.Pending, func(p Pending) Pending { p.Session = p.Session.Clone(); return p })
 	l.Foreign = cloneList(l.Foreign, func(t RevokedToken) RevokedToken { return t })
+	l.SignIns = cloneList(l.SignIns, func(t time.Time) time.Time { return t })
 	return l
 }
 

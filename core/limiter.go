@@ -1,0 +1,31 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Limiter counts what may be done so often and no more: by the generic cell rate
+// algorithm, so that a key may take Count at once and then one each Per/Count. It is
+// exact: of any number of calls at once no more than Count are let through. One is in
+// memory, for each process on its own ([NewLimiter]); redisstore has one for many.
+type Limiter interface {
+	// Take takes n of what a key may take, or nothing if that is too much. n = 0
+	// takes nothing and tells how things stand. A key is at most 128 bytes of
+	// printable ASCII and names nobody. It is safe for concurrent use. An error means that it is
+	// not known: the Auth then counts in its own memory.
+	Take(ctx context.Context, key string, r Rate, n int) (Allowance, error)
+}
+
+// Rate is how much a key may take: Count in a time of Per.
+type Rate struct {
+	Count int
+	Per   time.Duration
+}
+
+// Allowance is the answer of a [Limiter].
+type Allowance struct {
+	OK         bool
+	Left       int           // that may be taken at once after this
+	RetryAfter time.Duration // if not OK: when as much may be taken
+}

@@ -1,0 +1,29 @@
+package core
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Place is where a network address seems to be. The zero value: nothing is known.
+type Place struct {
+	Location
+	// Latitude and Longitude are degrees, north and east. They mean something only
+	// if Located: 0, 0 is a place.
+	Latitude, Longitude float64
+	Located             bool
+	// Radius is how far off the place may be, in kilometres; 0: not said.
+	Radius float64
+	// ASN is the autonomous system that the address belongs to (RFC 4893); 0: unknown.
+	// Two addresses of one are of one network, as a mobile carrier's or a VPN's are.
+	ASN uint32
+}
+
+// Resolver finds where an address seems to be: package geoip has one.
+type Resolver interface {
+	// Resolve returns the zero Place and no error for an address that it does not
+	// know. It is called by many goroutines, about a few addresses for each sign-in,
+	// with a context that ends after [Risk]'s timeout; an Auth that gets no answer
+	// by then goes on without one.
+	Resolve(ctx context.Context, addr netip.Addr) (Place, error)
+}
