@@ -29,6 +29,8 @@ type Ledger struct {
 	ReusedAt time.Time
 	// SignIns are the times of the last sign-ins, the latest first, at most 24.
 	SignIns []time.Time
+	// Networks are those from which the user was seen last, at most 16.
+	Networks []KnownNetwork
 
 	Sessions []Session
 	Devices  []KnownDevice
@@ -119,6 +121,14 @@ type KnownDevice struct {
 	Location    Location
 }
 
+// KnownNetwork is a network from which the user signed in or went on before.
+type KnownNetwork struct {
+	Prefix     string // "203.0.113.0/24", IPv6: /48
+	ASN        uint32 // see [Place]; 0: unknown
+	Location   Location
+	LastSeenAt time.Time
+}
+
 // Location is where an address seems to be. Zero means unknown.
 type Location struct {
 	Country string // ISO 3166-1 alpha-2
@@ -161,9 +171,10 @@ type Change struct {
 	Pending []Pending
 	Foreign []RevokedToken
 
-	RevokedAt time.Time   // replaces Ledger.RevokedAt, unless it is zero
-	ReusedAt  time.Time   // replaces Ledger.ReusedAt, unless it is zero
-	SignIns   []time.Time // replaces Ledger.SignIns, unless it is nil
+	RevokedAt time.Time      // replaces Ledger.RevokedAt, unless it is zero
+	ReusedAt  time.Time      // replaces Ledger.ReusedAt, unless it is zero
+	SignIns   []time.Time    // replaces Ledger.SignIns, unless it is nil
+	Networks  []KnownNetwork // replaces Ledger.Networks, unless it is nil
 
 	Publish []Revocation // appended to the feed, in this order
 
@@ -236,6 +247,7 @@ func (c *Change) Apply(l Ledger) Ledger {
 		RevokedAt: l.RevokedAt,
 		ReusedAt:  l.ReusedAt,
 		SignIns:   l.SignIns,
+		Networks:  l.Networks,
 		Sessions:  append(slices.DeleteFunc(slices.Clone(l.Sessions), gone), c.Put...),
 		Devices:   l.Devices,
 		Pending:   l.Pending,
@@ -249,6 +261,9 @@ func (c *Change) Apply(l Ledger) Ledger {
 	}
 	if c.SignIns != nil {
 		next.SignIns = c.SignIns
+	}
+	if c.Networks != nil {
+		next.Networks = c.Networks
 	}
 	if c.Devices != nil {
 		next.Devices = c.Devices
@@ -268,6 +283,7 @@ func (l Ledger) Clone() Ledger {
 	l.Devices = cloneList(l.Devices, func(d KnownDevice) KnownDevice { return d })
 	l.Pending = cloneList(l.Pending, func(p Pending) Pending { p.Session = p.Session.Clone(); return p })
 	l.Foreign = cloneList(l.Foreign, func(t RevokedToken) RevokedToken { return t })
+	l.Networks = cloneList(l.Networks, func(n KnownNetwork) KnownNetwork { return n })
 	l.SignIns = cloneList(l.SignIns, func(t time.Time) time.Time { return t })
 	return l
 }
