@@ -12,3 +12,9 @@ require (
 	golang.org/x/sync v0.24.0
 	pgregory.net/rapid v1.3.0
 )
+
+require (
+	github.com/dunglas/httpsfv v1.1.2
+	github.com/mileusna/useragent v1.3.5
+	github.com/throttled/throttled/v2 v2.15.0
+)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 )
@@ -15,7 +16,9 @@ func (a *Auth) AdminRoutes(rules ...Rule) []Route {
 		guard = a.Guard(Rule{})
 	}
 	behind := func(serve func(Request, *Principal) (Response, error)) func(Request) Response {
-		return a.answer(a.fromHere(guard.before(serve)))
+		return a.answer(a.fromHere(guard.before(func(r Request, p *Principal) (Response, error) {
+			return serve(acting{r, WithActor(r.Context(), p.UserID)}, p)
+		})))
 	}
 	return []Route{
 		{http.MethodGet, "/users/{user}/tokens", behind(a.serveUserTokens)},
@@ -27,6 +30,14 @@ func (a *Auth) AdminRoutes(rules ...Rule) []Route {
 		{http.MethodPost, "/online", behind(a.serveOnline)},
 	}
 }
+
+// acting is a request of somebody who does something with the sessions of others.
+type acting struct {
+	Request
+	ctx context.Context
+}
+
+func (r acting) Context() context.Context { return r.ctx }
 
 func (a *Auth) serveUserTokens(r Request, _ *Principal) (Response, error) {
 	user := r.Param("user")
@@ -101,6 +112,9 @@ func (a *Auth) serveLookup(r Request, p *Principal) (Response, error) {
 	}
 	if body.Token == "" {
 		return Response{}, ErrBadRequest.saying("token is required")
+	}
+	if err := a.limit(r.Context(), &a.limits.lookup, p.UserID, a.seenFrom(r, p)); err != nil {
+		return Response{}, err
 	}
 	user, s, err := a.Find(r.Context(), body.Token)
 	if err != nil {

@@ -184,7 +184,7 @@ func (a *Auth) rejoin(ctx context.Context, lostData bool) error {
 		if err != nil {
 			u.after = a.retryAt(start)
 		}
-		a.auditEnded(ctx, u.userID, ended)
+		a.auditEnded(ctx, u.userID, ended, err)
 	}
 	return nil
 }

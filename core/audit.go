@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
@@ -78,6 +79,18 @@ func logEvent(ctx context.Context, e Event) {
 	add("user_agent", e.UserAgent)
 	add("token_hash", e.TokenHash)
 	add("mode", string(e.Mode))
+	add("cause", e.Cause)
+	add("by", e.By)
+	if len(e.Risk.Reasons) > 0 {
+		codes := make([]string, len(e.Risk.Reasons))
+		for i, r := range e.Risk.Reasons {
+			codes[i] = r.Code
+		}
+		attrs = append(attrs, slog.Int("risk", e.Risk.Score), slog.Any("risk_reasons", codes))
+	}
+	if e.NotDurable {
+		attrs = append(attrs, slog.Bool("not_durable", true))
+	}
 	level := slog.LevelInfo
 	if e.Err != nil {
 		level = slog.LevelError
@@ -86,16 +99,29 @@ func logEvent(ctx context.Context, e Event) {
 	slog.LogAttrs(ctx, level, "sallyport: "+string(e.Name), attrs...)
 }
 
+type actorKey struct{}
+
+// WithActor returns a context in which what is done is audited as done by somebody:
+// Event.By. The admin routes do it by themselves; it is for an app's own calls, such as
+// [Auth.RevokeAll], on behalf of an administrator.
+func WithActor(ctx context.Context, userID string) context.Context {
+	return context.WithValue(ctx, actorKey{}, userID)
+}
+
 // audit records an event that has just happened.
 func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
 	e.Time, e.Name = a.now(), name
+	if e.By == "" {
+		e.By, _ = ctx.Value(actorKey{}).(string)
+	}
 	a.config.Audit(ctx, e)
 }
 
-// auditEnded records the end of sessions.
-func (a *Auth) auditEnded(ctx context.Context, userID string, ended []Ended) {
+// auditEnded records the end of sessions. err is what the commit answered.
+func (a *Auth) auditEnded(ctx context.Context, userID string, ended []Ended, err error) {
+	weak := errors.Is(err, ErrNotDurable)
 	for _, e := range ended {
-		a.audit(ctx, EventSessionEnded, Event{UserID: userID, Session: e.ID, Reason: e.Reason})
+		a.audit(ctx, EventSessionEnded, Event{UserID: userID, Session: e.ID, Reason: e.Reason, NotDurable: weak})
 	}
 }
 

@@ -30,7 +30,11 @@ type Auth struct {
 	glances singleflight.Group // loads of guards, by user
 	uses    *uses
 	now     func() time.Time
-	skew    atomic.Int64 // the most that a ledger was ahead of this clock
+	limits  limiters
+	notices chan Notice
+	// outsiders has a place for each call of Resolver and Scorer that is under way.
+	outsiders chan struct{}
+	skew      atomic.Int64 // the most that a ledger was ahead of this clock
 
 	stop func()
 	work sync.WaitGroup
@@ -70,6 +74,9 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	a.feed = newFeed(s.config.MaxRevocations, s.config.MaxStaleness)
 	a.feed.joins = s.config.ServeFromMemory
 	a.uses = newUses(s.policy.touch)
+	a.limits = newLimiters(s.config.Limits, s.config.Limiter)
+	a.notices = make(chan Notice, noticesMost)
+	a.outsiders = make(chan struct{}, outsideMost)
 	return a, nil
 }
 
@@ -79,6 +86,11 @@ func (a *Auth) start() {
 	a.work.Go(func() { a.follow(ctx) })
 	for range usesWriters {
 		a.work.Go(func() { a.noteUses(ctx) })
+	}
+	if a.config.Notify != nil {
+		for range noticeSenders {
+			a.work.Go(func() { a.sendNotices(ctx) })
+		}
 	}
 	if sweeper, ok := a.config.Store.(Sweeper); ok {
 		a.work.Go(func() { a.sweep(ctx, sweeper) })

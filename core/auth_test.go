@@ -246,7 +246,7 @@ func TestLifeOfASession(t *testing.T) {
 			if err != nil || !cmp.Equal(got, claims) {
 				t.Errorf("claims %+v (%v), want %+v", got, err, claims)
 			}
-			if p.UserID != "alice" || p.SessionID != first.Session.ID || p.DeviceID != "dev" || p.ClientType != "phone" || p.DeviceType != "unknown" ||
+			if p.UserID != "alice" || p.SessionID != first.Session.ID || p.DeviceID != "dev" || p.ClientType != "phone" || p.DeviceType != first.Session.Device.Type ||
 				!slices.Equal(p.Scopes, []string{"a:b", "c"}) || !slices.Equal(p.Roles, []string{"admin"}) || !slices.Equal(p.AMR, []string{"pwd"}) ||
 				!p.AuthTime.Equal(first.Session.AuthTime) || p.ExpiresAt.Sub(p.IssuedAt) != time.Hour {
 				t.Errorf("principal %+v", p)

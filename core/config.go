@@ -219,6 +219,9 @@ type Identity struct {
 	Scopes []string // claim "scope": no spaces in one
 	Roles  []string // claim "roles" (RFC 9068 section 2.2.3.1)
 	AMR    []string // claim "amr": how the user proved it (RFC 8176)
+	// StepUp has the sign-in wait for a second factor, see [Auth.StepUp]: for users
+	// who have one.
+	StepUp bool
 	// AuthTime is when the user proved it, claim "auth_time". Zero: at this
 	// sign-in.
 	AuthTime time.Time

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // Error is a refusal or a failure with a code that is part of the contract:
@@ -12,6 +13,12 @@ type Error struct {
 	Code   string // stable, upper case
 	Status int    // the HTTP status that it maps to
 	Detail string // one sentence for a person; safe to send
+
+	// RetryAfter is when to try again, of ErrTooManyRequests.
+	RetryAfter time.Duration
+	// Pending is what [Auth.StepUp] goes on from, for ExpiresIn, of ErrStepUpRequired.
+	Pending   string
+	ExpiresIn time.Duration
 
 	cause error
 }

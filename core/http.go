@@ -155,7 +155,10 @@ func (a *Auth) sameSite(r Request) error {
 
 // clientOf returns what a request says of its client.
 func (a *Auth) clientOf(r Request) Client {
-	c := Client{UserAgent: r.Header("User-Agent")}
+	c := Client{
+		UserAgent: r.Header("User-Agent"),
+		Hints:     ClientHints{r.Header("Sec-CH-UA"), r.Header("Sec-CH-UA-Mobile"), r.Header("Sec-CH-UA-Platform")},
+	}
 	if ip := a.proxies.client(r.Peer(), r.Header); ip.IsValid() {
 		c.IP = ip.String()
 	}

@@ -18,3 +18,18 @@ type Limits struct {
 	// Lookup is how many tokens one administrator looks up. 0: 60.
 	Lookup int
 }
+
+// settle fills in the defaults. 0 then is without limit.
+func (l *Limits) settle() {
+	for _, limit := range []struct {
+		count     *int
+		byDefault int
+	}{{&l.Login, 10}, {&l.StepUp, 5}, {&l.Refresh, 60}, {&l.LogoutAll, 10}, {&l.Lookup, 60}} {
+		switch {
+		case l.Off || *limit.count < 0:
+			*limit.count = 0
+		case *limit.count == 0:
+			*limit.count = limit.byDefault
+		}
+	}
+}

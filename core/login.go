@@ -18,6 +18,8 @@ type SignInForm struct {
 	// Delivery is how the client gets its refresh token: "cookie", or "body"
 	// for a client without cookies. "": "cookie".
 	Delivery string
+	// Username is what the user typed: see [Auth.AllowSignIn]. "": not said.
+	Username string
 
 	// See [SignInRequest].
 	CheckedAt time.Time
@@ -28,7 +30,8 @@ type SignInForm struct {
 // does: it refuses a request from another site, knows the device by its cookie,
 // and ends the session that the browser had. It returns the cookies to set, as a
 // header, beside the tokens; the rest of the answer is the app's, or
-// [Pair.Response]. Errors are those of [Auth.SignIn], and ErrCrossSite.
+// [Pair.Response]. Errors are those of [Auth.SignIn], and ErrCrossSite; with
+// ErrStepUpRequired there are cookies to set as well.
 func (a *Auth) SignInFrom(r Request, f SignInForm) (Pair, http.Header, error) {
 	if err := a.sameSite(r); err != nil {
 		return Pair{}, nil, err
@@ -55,18 +58,32 @@ func (a *Auth) formClient(r Request, f *SignInForm) (Client, error) {
 }
 
 func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.Header, error) {
-	presented := distinct(r.Cookies(a.config.Cookie.Name)...)
+	presented := a.presentedRefresh(r)
 	pair, err := a.SignIn(r.Context(), SignInRequest{
 		Identity:  f.Identity,
 		Client:    client,
 		Replaces:  presented,
 		CheckedAt: f.CheckedAt,
 		Confirm:   f.Confirm,
+		Failures:  a.failures(r.Context(), f.Username),
 	})
+	if errors.Is(err, ErrStepUpRequired) && f.Delivery != "body" {
+		cookies := make(http.Header, 1) // the second factor has to come from this device
+		if failed := a.setDeviceCookie(cookies, pair.Session.Device); failed != nil {
+			return Pair{}, nil, failed
+		}
+		return Pair{}, cookies, err
+	}
 	if err != nil {
 		return Pair{}, nil, err
 	}
-	pair.inBody = f.Delivery == "body"
+	a.signedInOn(r.Context(), &pair.Session.Device, f.Username)
+	return a.deliver(pair, f.Delivery, presented)
+}
+
+// deliver returns the pair as it is delivered, and the cookies that go with it.
+func (a *Auth) deliver(pair Pair, delivery string, presented []string) (Pair, http.Header, error) {
+	pair.inBody = delivery == "body"
 	cookies := make(http.Header, 1)
 	switch {
 	case !pair.inBody:
@@ -78,6 +95,11 @@ func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.H
 		a.dropRefreshCookie(cookies)
 	}
 	return pair, cookies, nil
+}
+
+// presentedRefresh returns the refresh tokens in a request's cookies.
+func (a *Auth) presentedRefresh(r Request) []string {
+	return distinct(r.Cookies(a.config.Cookie.Name)...)
 }
 
 // Response returns the answer of the login and refresh routes, without cookies.
@@ -104,10 +126,14 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 		DeviceName: body.DeviceName,
 		ClientType: body.ClientType,
 		Delivery:   body.Delivery,
+		Username:   body.Username,
 		CheckedAt:  a.now(),
 	}
 	client, err := a.formClient(r, &form) // before the password is looked at
 	if err != nil {
+		return Response{}, err
+	}
+	if err := a.allowSignIn(r.Context(), &client, body.Username); err != nil {
 		return Response{}, err
 	}
 	credentials := Credentials{Username: body.Username, Password: body.Password}
@@ -115,7 +141,7 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 	if err != nil {
 		err = appError(err, ErrInvalidCredentials, ErrUserInactive)
 		if !errors.Is(err, ErrInternal) {
-			a.audit(r.Context(), EventSignInRefused, Event{DeviceID: client.DeviceID, IP: client.IP, UserAgent: cutText(client.UserAgent, userAgentCap)})
+			a.signInFailed(r.Context(), &client, body.Username, err)
 		}
 		return Response{}, err
 	}
@@ -127,6 +153,9 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 		return err
 	}
 	pair, cookies, err := a.signInFrom(r, client, &form)
+	if err != nil && cookies != nil {
+		return a.Problem(err).with(cookies), nil
+	}
 	if err != nil {
 		return Response{}, err
 	}

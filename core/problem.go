@@ -2,6 +2,8 @@ package core
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -13,11 +15,22 @@ type problem struct {
 	Status int    `json:"status"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
+
+	Pending   string `json:"pending,omitzero"` // STEP_UP_REQUIRED alone
+	ExpiresIn int64  `json:"expires_in,omitzero"`
 }
 
 // problemBody is the shape of a refusal unless Config.Problem says otherwise.
 func problemBody(e Error) (contentType string, body []byte) {
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(e.Status), e.Status, e.Code, e.Detail})
+	body, err := json.Marshal(problem{
+		Type:      "about:blank",
+		Title:     http.StatusText(e.Status),
+		Status:    e.Status,
+		Code:      e.Code,
+		Detail:    e.Detail,
+		Pending:   e.Pending,
+		ExpiresIn: int64(e.ExpiresIn / time.Second),
+	})
 	if err != nil {
 		panic("sallyport: " + err.Error()) // text and a number
 	}
@@ -32,7 +45,10 @@ func (a *Auth) Problem(err error) Response {
 	e.cause = nil // it holds what is for the log alone
 	contentType, body := a.config.Problem(e)
 	r := answerOf(e.Status, contentType, body)
-	if e.Status == http.StatusServiceUnavailable {
+	switch {
+	case e.RetryAfter > 0:
+		r.Header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	case e.Status == http.StatusServiceUnavailable, e.Status == http.StatusTooManyRequests:
 		r.Header.Set("Retry-After", "1")
 	}
 	return r

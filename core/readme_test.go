@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ func TestReadmeDefaults(t *testing.T) {
 		}
 	}
 	apps := []string{"Store", "Authenticate", "Active", "Problem", "Keys", "Secrets", "Prefix", "Audit", "OnMode", "Random"} // the app's own, or functions
+	apps = append(apps, "Resolver", "Scorer", "Notify", "Limiter", "Observer")
 	off := []string{"Foreign", "AccessCookie", "ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"}           // nothing unless it is set
 	for _, field := range append(apps, off...) {
 		shown[field] = true
@@ -48,9 +50,14 @@ func TestReadmeDefaults(t *testing.T) {
 	for _, of := range []struct {
 		prefix string
 		fields reflect.Type
-	}{{"", reflect.TypeFor[Config]()}, {"Cookie.", reflect.TypeFor[Cookie]()}} {
+	}{
+		{"", reflect.TypeFor[Config]()},
+		{"Cookie.", reflect.TypeFor[Cookie]()},
+		{"Limits.", reflect.TypeFor[Limits]()},
+		{"Risk.", reflect.TypeFor[RiskPolicy]()},
+	} {
 		for i := range of.fields.NumField() {
-			if name := of.prefix + of.fields.Field(i).Name; name != "Cookie" && !shown[name] {
+			if name := of.prefix + of.fields.Field(i).Name; !slices.Contains([]string{"Cookie", "Limits", "Risk"}, name) && !shown[name] {
 				t.Errorf("the README's table has no %s", name)
 			}
 		}
@@ -68,6 +75,10 @@ func inWords(field string, v any) string {
 		return []string{"", "default", "`Lax`", "`Strict`", "`None`"}[reflect.ValueOf(v).Int()]
 	case "TokenCacheBytes", "LedgerCacheBytes":
 		return fmt.Sprintf("%d MiB", v.(int)>>20)
+	case "Risk.StepUp", "Risk.Deny":
+		if v == 0 {
+			return "never"
+		}
 	case "RetireAccess":
 		if v == time.Duration(0) {
 			return "never"

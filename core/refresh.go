@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 type RefreshRequest struct {
 	Token    string
 	DeviceID string // of the device that presents it; "": not said
-	Client   Client // only IP and UserAgent are looked at
+	Client   Client // only IP, UserAgent and Hints are looked at
 }
 
 // Refresh answers a refresh token with new tokens. See [Config.Grace] for what
@@ -31,6 +32,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	}
 	token, err := a.secret.openRefresh(r.Token)
 	if err != nil {
+		seen.Cause = asError(err).Code
 		a.audit(ctx, EventRefreshRefused, seen)
 		return Pair{}, err
 	}
@@ -44,15 +46,27 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 
 	type answer struct {
 		refreshOutcome
-		pair   Pair
-		failed error
+		pair    Pair
+		failed  error
+		raised  bool // the session's score
+		crossed bool // it is one of which the user hears now
 	}
+	view := a.survey(ctx)
+	defer view.close()
 	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
 		s := cmp.Or(l.session(token.Session, now), &Session{ID: token.Session, CreatedAt: now})
 		if why, known := a.feed.ended(token.User, s); known {
 			// If it lives, the store has lost its end, or not taken it yet.
 			ended, change := endSessions(l, only(token.Session), why, now)
 			return answer{refreshOutcome: refreshOutcome{verdict: refreshEnded, ended: endings(ended, why), known: true}}, change
+		}
+		req := req
+		was := s.Risk
+		if device, moved := r.Client.movedFrom(s); moved && req.gen >= s.Gen {
+			there := Session{IP: cmp.Or(r.Client.IP, s.IP), Device: device}
+			req.moved, req.program, req.userAgent = true, device, seen.UserAgent
+			risk, place := view.assess(&l, &there, 0, now)
+			req.risk, req.location, req.asn = risk, place.Location, place.ASN
 		}
 		out, change := a.policy.refreshSession(l, req, now)
 		switch {
@@ -70,24 +84,54 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 			return answer{failed: err}, nil // before anything is committed
 		}
 		pair.Same = out.session.Gen == token.Gen
-		return answer{refreshOutcome: out, pair: pair}, change
+		is := out.session.Risk
+		crossed := reaches(is.Score, a.policy.notify) && !reaches(was.Score, a.policy.notify)
+		raised := crossed || is.Score > was.Score && is.Score >= riskMedium
+		return answer{refreshOutcome: out, pair: pair, raised: raised, crossed: crossed}, change
 	})
+	committed := err
+	seen.NotDurable = errors.Is(err, ErrNotDurable)
 	seen.Mode, err = kept(err)
 	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
 	name, refusal := out.verdict.means()
+	if refusal != nil {
+		seen.Cause = asError(refusal).Code
+	}
 	a.audit(ctx, name, seen)
 	if seen.Mode != ModeMemory || out.verdict != refreshEnded { // else it is told when it is written
-		a.auditEnded(ctx, token.User, out.ended)
+		a.auditEnded(ctx, token.User, out.ended, committed)
 	}
 	if refusal != nil {
 		return Pair{}, refusal
+	}
+	if out.raised {
+		seen.Risk = out.session.Risk
+		a.audit(ctx, EventRiskRaised, seen)
+	}
+	if out.crossed {
+		a.notify(EventRiskRaised, token.User, &out.session)
 	}
 	if out.verdict == refreshRepeated {
 		a.uses.note(a.uses.of(token.Session), token.User, use{session: token.Session, gen: token.Gen, at: ledgerTime(a.now())})
 	}
 	return out.pair, nil
+}
+
+// movedFrom reports whether a client is in another network than a session was, or another
+// kind of program on another system, and what the session's device then is.
+func (c *Client) movedFrom(s *Session) (Device, bool) {
+	device := s.Device
+	moved := c.IP != "" && c.IP != s.IP && networkOf(c.IP) != networkOf(s.IP)
+	if c.UserAgent != "" && cutText(c.UserAgent, userAgentCap) != s.UserAgent {
+		program := c.program()
+		if differ(program.Browser, device.Browser) || differ(program.OS, device.OS) {
+			device.Browser, device.OS, device.Type = program.Browser, program.OS, program.Kind
+			moved = true
+		}
+	}
+	return device, moved
 }
 
 // sure implements sure: the same token again, a device that stays another, and an end

@@ -169,9 +169,10 @@ func (a *Auth) revive(ctx context.Context, user string, known []Revocation, fres
 	ended, err := transact(ctx, a, user, func(l Ledger, now time.Time) ([]Session, *Change) {
 		return reassert(l, known, fresh, now)
 	})
+	committed := err
 	if _, err = kept(err); err != nil {
 		return err
 	}
-	a.auditEnded(ctx, user, endings(ended, ReasonRevived))
+	a.auditEnded(ctx, user, endings(ended, ReasonRevived), committed)
 	return nil
 }

@@ -26,7 +26,7 @@ func (a *Auth) endBy(ctx context.Context, userID string, why Reason, rule func(L
 		return 0, err // what was decided apart is told when it is joined
 	}
 	a.feed.doubt(userID)
-	a.auditEnded(ctx, userID, endings(ended, why))
+	a.auditEnded(ctx, userID, endings(ended, why), err)
 	return len(ended), err
 }
 

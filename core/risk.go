@@ -2,7 +2,14 @@ package core
 
 import (
 	"context"
+	"fmt"
 	"time"
+)
+
+// From these scores on a risk is called medium, and high.
+const (
+	riskMedium = 30
+	riskHigh   = 70
 )
 
 // Scorer says how unusual a sign-in is.
@@ -25,6 +32,8 @@ type Evidence struct {
 	// Past are the devices and live sessions of the user, the one seen last first.
 	// None: this is the first sign-in that is known of.
 	Past []Sighting
+	// Networks are those that the user was seen in, at most 16.
+	Networks []KnownNetwork
 	// SignIns are the times of the last sign-ins, the latest first, at most 24.
 	SignIns []time.Time
 	// ReusedAt is when a spent refresh token of the user came back last; zero: never.
@@ -66,4 +75,30 @@ type Notice struct {
 	Session Session
 	// Outcome is EventSignedIn, EventStepUpRequired, EventRiskDenied or EventRiskRaised.
 	Outcome EventName
+}
+
+// settle fills in the defaults and returns what is wrong.
+func (p *RiskPolicy) settle() []error {
+	var wrong []error
+	if p.Notify == 0 {
+		p.Notify = riskMedium
+	}
+	for _, threshold := range []struct {
+		name  string
+		value int
+	}{{"Notify", max(p.Notify, 0)}, {"StepUp", p.StepUp}, {"Deny", p.Deny}} {
+		if threshold.value < 0 || threshold.value > 100 {
+			wrong = append(wrong, fmt.Errorf("sallyport: Config.Risk.%s: %d is not between 0 and 100", threshold.name, threshold.value))
+		}
+	}
+	if p.StepUp > 0 && p.Deny > 0 && p.StepUp >= p.Deny {
+		wrong = append(wrong, fmt.Errorf("sallyport: Config.Risk: StepUp, %d, is not below Deny, %d", p.StepUp, p.Deny))
+	}
+	if p.Timeout == 0 {
+		p.Timeout = 250 * time.Millisecond
+	}
+	if p.Timeout < time.Millisecond || p.Timeout > 10*time.Second {
+		wrong = append(wrong, fmt.Errorf("sallyport: Config.Risk.Timeout: %v is not between 1ms and 10s", p.Timeout))
+	}
+	return wrong
 }

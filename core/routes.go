@@ -82,7 +82,7 @@ func (a *Auth) serveRefresh(r Request) (Response, error) {
 	if err := decodeBody(r, &body); err != nil {
 		return Response{}, err
 	}
-	cookies := distinct(r.Cookies(a.config.Cookie.Name)...)
+	cookies := a.presentedRefresh(r)
 	tokens := distinct(append(cookies, body.RefreshToken)...)
 	switch {
 	case len(tokens) == 0:
@@ -93,7 +93,11 @@ func (a *Auth) serveRefresh(r Request) (Response, error) {
 		return Response{}, errDeviceID
 	}
 	device, _ := a.presentedDevice(r, body.DeviceID)
-	pair, err := a.Refresh(r.Context(), RefreshRequest{Token: tokens[0], DeviceID: device, Client: a.clientOf(r)})
+	client := a.clientOf(r)
+	if err := a.allowRefresh(r.Context(), &client, device, tokens[0]); err != nil {
+		return Response{}, err
+	}
+	pair, err := a.Refresh(r.Context(), RefreshRequest{Token: tokens[0], DeviceID: device, Client: client})
 	if err != nil {
 		return Response{}, err
 	}
@@ -161,6 +165,9 @@ func (a *Auth) serveLogoutAll(r Request, p *Principal) (Response, error) {
 	if err := decodeBody(r, &struct{}{}); err != nil {
 		return Response{}, err
 	}
+	if err := a.limit(r.Context(), &a.limits.logoutAll, p.UserID, a.seenFrom(r, p)); err != nil {
+		return Response{}, err
+	}
 	n, err := a.RevokeAll(r.Context(), p.UserID, ReasonSignedOutAll)
 	if _, failed := kept(err); failed == nil && p.SessionID.IsZero() {
 		token, worse := a.revokeForeign(r.Context(), p) // it goes with the sessions
@@ -204,4 +211,13 @@ func (a *Auth) serveRevokeOthers(r Request, p *Principal) (Response, error) {
 	}
 	n, err := a.RevokeOthers(r.Context(), p.UserID, p.SessionID, ReasonRevoked)
 	return a.revoked("other sessions revoked", n, err)
+}
+
+// seenFrom returns what is audited of a signed-in user's request.
+func (a *Auth) seenFrom(r Request, p *Principal) Event {
+	client := a.clientOf(r)
+	client.DeviceID = p.DeviceID
+	seen := client.seen()
+	seen.UserID, seen.Session = p.UserID, p.SessionID
+	return seen
 }

@@ -18,6 +18,8 @@ const (
 	revokedCeiling  = 8                   // single revoked tokens remembered of a session
 	foreignCeiling  = 256                 // single revoked tokens remembered beside sessions
 	deviceCeiling   = 32                  // known devices of a user
+	networkCeiling  = 16                  // known networks of a user
+	signInsCeiling  = 24                  // times of sign-ins of a user
 	deviceMemory    = 90 * 24 * time.Hour // a known device is forgotten after this
 	lateReplayLimit = 3                   // late replays of a session in lateReplayDay
 	lateReplayDay   = 24 * time.Hour
@@ -44,6 +46,9 @@ type policy struct {
 	maxSessions  int
 	maxPerClient map[string]int
 	limit        SessionLimitPolicy
+	notify       int // scores; 0: never
+	stepUp       int
+	deny         int
 }
 
 // live reports whether a session opens anything at a time.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +19,9 @@ type apart struct {
 	ended    map[ID]apartEnd
 	foreign  map[string]apartToken // revoked here, by jti
 	devices  map[deviceKey]KnownDevice
+	networks map[string]KnownNetwork // by prefix
+	signIns  []time.Time             // those here, the latest first
+	reusedAt time.Time
 
 	// revokedAt is when all sessions were last ended here; zero: they were not.
 	// spared are those that were known and left, or began later, with CreatedAt,
@@ -71,6 +75,7 @@ func (a *apart) note(before *Ledger, c *Change) {
 	if a.sessions == nil {
 		a.sessions, a.ended, a.spared = make(map[ID]apartSession), make(map[ID]apartEnd), make(map[ID]time.Time)
 		a.foreign, a.devices = make(map[string]apartToken), make(map[deviceKey]KnownDevice)
+		a.networks = make(map[string]KnownNetwork)
 	}
 	a.at = latest(a.at, c.At)
 	reasons := make(map[ID]Reason)
@@ -122,8 +127,21 @@ func (a *apart) note(before *Ledger, c *Change) {
 			a.devices[d.key()] = d
 		}
 	}
+	for _, n := range c.Networks {
+		if !slices.ContainsFunc(before.Networks, n.same) {
+			a.networks[n.Prefix] = n
+		}
+	}
+	for _, t := range c.SignIns {
+		if !slices.ContainsFunc(before.SignIns, t.Equal) {
+			a.signIns = latestTimes(a.signIns, []time.Time{t})
+		}
+	}
+	a.reusedAt = latest(a.reusedAt, c.ReusedAt)
 	if c.Forget {
 		clear(a.devices)
+		clear(a.networks)
+		a.signIns, a.reusedAt = nil, time.Time{}
 	}
 	a.settle()
 }
@@ -167,6 +185,9 @@ func (a *apart) join(b *apart) *apart {
 			return apartToken{latest(x.until, y.until), max(x.name, y.name)}
 		}),
 		devices:   union(a.devices, b.devices, KnownDevice.join),
+		networks:  union(a.networks, b.networks, KnownNetwork.join),
+		signIns:   latestTimes(a.signIns, b.signIns),
+		reusedAt:  latest(a.reusedAt, b.reusedAt),
 		revokedAt: latest(a.revokedAt, b.revokedAt),
 		spared:    union(a.spared, b.spared, latest),
 	}
@@ -205,6 +226,31 @@ func (d *KnownDevice) text() string {
 
 func (d *KnownDevice) same(o KnownDevice) bool {
 	return d.text() == o.text() && d.FirstSeenAt.Equal(o.FirstSeenAt) && d.LastSeenAt.Equal(o.LastSeenAt)
+}
+
+// join takes what is known of a network from when it was seen last.
+func (n KnownNetwork) join(o KnownNetwork) KnownNetwork {
+	if cmp.Or(n.LastSeenAt.Compare(o.LastSeenAt), cmp.Compare(n.text(), o.text())) < 0 {
+		return o
+	}
+	return n
+}
+
+// text is all of a network but its time, as text.
+func (n *KnownNetwork) text() string {
+	return strings.Join([]string{n.Prefix, strconv.FormatUint(uint64(n.ASN), 10), n.Location.Country, n.Location.City}, "\x00")
+}
+
+func (n *KnownNetwork) same(o KnownNetwork) bool {
+	return n.text() == o.text() && n.LastSeenAt.Equal(o.LastSeenAt)
+}
+
+// latestTimes returns the latest of both, the latest first, as many sign-ins as a
+// ledger remembers.
+func latestTimes(a, b []time.Time) []time.Time {
+	out := slices.SortedFunc(slices.Values(slices.Concat(a, b)), func(t, u time.Time) int { return u.Compare(t) })
+	out = slices.CompactFunc(out, time.Time.Equal)
+	return out[:min(len(out), signInsCeiling)]
 }
 
 // union returns what is in a or b, joined where it is in both.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,7 +35,8 @@ func (s *Session) join(o *Session) Session {
 	j.RefreshExpiresAt = latest(s.RefreshExpiresAt, o.RefreshExpiresAt)
 	j.Access, j.Revoked = s.Access.join(o.Access), joinRevoked(s.Revoked, o.Revoked)
 	if cmp.Or(s.LastSeenAt.Compare(o.LastSeenAt), cmp.Compare(s.from(), o.from())) < 0 {
-		j.IP, j.Location = o.IP, o.Location
+		j.IP, j.Location, j.UserAgent = o.IP, o.Location, o.UserAgent
+		j.Device.Browser, j.Device.OS, j.Device.Type = o.Device.Browser, o.Device.OS, o.Device.Type
 	}
 	if s.Risk.compare(o.Risk) < 0 {
 		j.Risk = o.Clone().Risk
@@ -49,8 +51,11 @@ func bySerial(s, o *Session) (low, high *Session) {
 	return s, o
 }
 
-// from is where a session was active last, as text.
-func (s *Session) from() string { return s.IP + "\x00" + s.Location.Country + "\x00" + s.Location.City }
+// from is where and on what a session was active last, as text.
+func (s *Session) from() string {
+	d := &s.Device
+	return strings.Join([]string{s.IP, s.Location.Country, s.Location.City, s.UserAgent, d.Browser, d.OS, d.Type}, "\x00")
+}
 
 // firstSet returns the earlier of those times that are set.
 func firstSet(t, u time.Time) time.Time {
@@ -226,7 +231,8 @@ func (p *policy) rejoin(l Ledger, a *apart, spent bool, now time.Time) (rejoinOu
 	if a.revokedAt.After(l.RevokedAt) {
 		c.RevokedAt = a.revokedAt
 	}
-	if len(c.Put)+len(c.End)+len(c.Publish) == 0 && c.Devices == nil && c.RevokedAt.IsZero() {
+	if len(c.Put)+len(c.End)+len(c.Publish) == 0 && c.Devices == nil && c.Networks == nil && c.SignIns == nil &&
+		c.RevokedAt.IsZero() && c.ReusedAt.IsZero() {
 		return out, nil
 	}
 	return out, c.seal(&l, now)
@@ -286,8 +292,8 @@ func (c *Change) rejoined(was, s *Session, issued uint64, now time.Time) {
 	}
 }
 
-// learn adds to a ledger the foreign tokens that were revoked apart, and the devices
-// that were seen.
+// learn adds to a ledger the foreign tokens that were revoked apart, the devices and
+// networks that were seen, and when the user signed in.
 func (c *Change) learn(l *Ledger, a *apart, now time.Time) {
 	foreign := slices.Clone(l.Foreign)
 	for _, jti := range slices.Sorted(maps.Keys(a.foreign)) {
@@ -309,6 +315,23 @@ func (c *Change) learn(l *Ledger, a *apart, now time.Time) {
 	known := latestDevices(slices.Collect(maps.Values(devices)))
 	if slices.ContainsFunc(known, func(d KnownDevice) bool { return !slices.ContainsFunc(l.Devices, d.same) }) {
 		c.Devices = known
+	}
+
+	networks := make(map[string]KnownNetwork)
+	for _, n := range l.Networks {
+		networks[n.Prefix] = n
+	}
+	networks = union(networks, a.networks, KnownNetwork.join)
+	maps.DeleteFunc(networks, func(_ string, n KnownNetwork) bool { return !now.Before(n.LastSeenAt.Add(deviceMemory)) })
+	places := latestNetworks(slices.Collect(maps.Values(networks)))
+	if slices.ContainsFunc(places, func(n KnownNetwork) bool { return !slices.ContainsFunc(l.Networks, n.same) }) {
+		c.Networks = places
+	}
+	if times := latestTimes(l.SignIns, a.signIns); !slices.EqualFunc(times, l.SignIns, time.Time.Equal) {
+		c.SignIns = times
+	}
+	if a.reusedAt.After(l.ReusedAt) {
+		c.ReusedAt = a.reusedAt
 	}
 }
 

@@ -216,7 +216,8 @@ func wantSemilattice[T any](t *rapid.T, join func(T, T) T, x, y, z T) {
 func (a *apart) clone() *apart {
 	c := *a
 	c.sessions, c.ended, c.foreign = cloneMap(a.sessions), cloneMap(a.ended), cloneMap(a.foreign)
-	c.devices, c.spared = cloneMap(a.devices), cloneMap(a.spared)
+	c.devices, c.spared, c.networks = cloneMap(a.devices), cloneMap(a.spared), cloneMap(a.networks)
+	c.signIns = slices.Clone(a.signIns)
 	for id, s := range c.sessions {
 		s.Session = s.Clone()
 		c.sessions[id] = s
@@ -256,6 +257,7 @@ func anySession(t *rapid.T, name string) Session {
 		MovedAt: moment("moved"), SeenAt: moment("seen"), RetireAt: moment("retire"),
 		LastSeenAt: moment("last seen"), ExpiresAt: moment("expires"), RefreshExpiresAt: moment("refresh expires"),
 		IP: word("ip"), Location: Location{word("country"), word("city")},
+		UserAgent: word("user agent"), Device: Device{Browser: word("browser"), OS: word("os"), Type: word("type")},
 		Access: AccessRecord{ruleID(byte(small("jti"))), moment("issued"), moment("access expires"), moment("until")},
 	}
 	s.MinSerial = min(s.Serial, rapid.Uint64Range(0, 3).Draw(t, name+"least"))
@@ -307,6 +309,7 @@ func anyApart(t *rapid.T, name string) *apart {
 	a := &apart{
 		sessions: make(map[ID]apartSession), ended: make(map[ID]apartEnd), spared: make(map[ID]time.Time),
 		foreign: make(map[string]apartToken), devices: make(map[deviceKey]KnownDevice),
+		networks: make(map[string]KnownNetwork),
 	}
 	moment := func(what string) time.Time {
 		return ruleTime.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, name+what)) * clockMargin / 2)
@@ -338,6 +341,17 @@ func anyApart(t *rapid.T, name string) *apart {
 		d := KnownDevice{Device: Device{ID: id}, FirstSeenAt: moment("first seen"), LastSeenAt: moment("device seen")}
 		d.Name = rapid.SampledFrom([]string{"", "x"}).Draw(t, name+"device")
 		a.devices[d.key()] = d
+	}
+	for _, prefix := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"n1", "n2"}), rapid.ID).Draw(t, name+"networks") {
+		n := KnownNetwork{Prefix: prefix, ASN: rapid.Uint32Range(0, 1).Draw(t, name+"asn"), LastSeenAt: moment("network seen")}
+		n.Location.City = rapid.SampledFrom([]string{"", "x"}).Draw(t, name+"network city")
+		a.networks[prefix] = n
+	}
+	for range rapid.IntRange(0, 3).Draw(t, name+"sign-ins") {
+		a.signIns = latestTimes(a.signIns, []time.Time{moment("signed in")})
+	}
+	if rapid.Bool().Draw(t, name+"reused") {
+		a.reusedAt = moment("reused at")
 	}
 	a.settle()
 	return a

@@ -23,6 +23,15 @@ type refreshRequest struct {
 	device  string // "" if none was presented
 	ip      string // "" if unknown
 	jti     ID     // of the access token, if one is recorded
+
+	// moved says that it comes from elsewhere than the session was, or from something
+	// else; the others are what is known of that.
+	moved     bool
+	program   Device // its browser, system and type
+	userAgent string
+	location  Location
+	asn       uint32
+	risk      Risk
 }
 
 // refreshVerdict is a row of the table at policy.refreshSession. Those from
@@ -130,6 +139,19 @@ func (p *policy) moved(l *Ledger, s *Session, r refreshRequest, gen, serial uint
 	if r.ip != "" {
 		s.IP = r.ip
 	}
+	if r.moved {
+		s.Location = r.location
+		s.Device.Browser, s.Device.OS, s.Device.Type = r.program.Browser, r.program.OS, r.program.Type
+		if r.userAgent != "" {
+			s.UserAgent = r.userAgent
+		}
+		s.Risk = s.Risk.raised(r.risk)
+		c.Devices = know(l.Devices, s, now)
+		c.Networks = knowNetwork(l.Networks, s, r.asn, now)
+	}
+	if r.device == "" && s.Device.Signed {
+		s.Risk.addOnce(RiskDeviceUnsaid, 5, "a refresh token came without the device's cookie")
+	}
 	p.renew(s, now)
 	return p.answered(l, s, r, c, verdict, now)
 }
@@ -137,6 +159,7 @@ func (p *policy) moved(l *Ledger, s *Session, r refreshRequest, gen, serial uint
 // replayed answers with the current token once more.
 func (p *policy) replayed(l *Ledger, s *Session, r refreshRequest, now time.Time) (refreshOutcome, *Change) {
 	s.MovedAt = now
+	s.Risk.addOnce(RiskRefreshReplayed, 5, "an older refresh token of this session was presented again")
 	return p.answered(l, s, r, Change{}, refreshReplayed, now)
 }
 
@@ -149,6 +172,7 @@ func (p *policy) replayedLate(l *Ledger, s *Session, r refreshRequest, now time.
 	}
 	s.LateReplays = append(s.LateReplays, now)
 	s.MovedAt = now
+	s.Risk.addOnce(RiskRefreshReplayedLate, 10, "an older refresh token of this session was presented late")
 	var c Change
 	shutOut(&c, s)
 	return p.answered(l, s, r, c, refreshReplayedLate, now)
@@ -171,7 +195,7 @@ func (p *policy) answered(l *Ledger, s *Session, r refreshRequest, c Change, ver
 
 // reused ends the session of a spent token, or all sessions by policy.
 func (p *policy) reused(l *Ledger, s *Session, now time.Time) (refreshOutcome, *Change) {
-	var c Change
+	c := Change{ReusedAt: now}
 	for _, o := range l.live(now) {
 		if o.ID == s.ID || p.reuseEndsAll {
 			c.end(&o, ReasonReuse)

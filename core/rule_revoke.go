@@ -15,7 +15,8 @@ func endSessions(l Ledger, which func(*Session) bool, why Reason, now time.Time)
 	return ended, c.seal(&l, now)
 }
 
-// endAll is endSessions, and has the sign-ins that are under way confirmed.
+// endAll is endSessions, and has the sign-ins that are under way confirmed, and those
+// that wait for a second factor begin again.
 // There is something to commit even if nothing is live.
 func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]Session, *Change) {
 	return endAllSince(l, which, now, why, now)
@@ -24,6 +25,9 @@ func endAll(l Ledger, which func(*Session) bool, why Reason, now time.Time) ([]S
 // endAllSince is endAll that was asked for at a time.
 func endAllSince(l Ledger, which func(*Session) bool, asked time.Time, why Reason, now time.Time) ([]Session, *Change) {
 	c := Change{RevokedAt: latest(l.RevokedAt, asked)}
+	if l.Pending != nil {
+		c.Pending = []Pending{} // none of them begins any more
+	}
 	ended := c.endThose(&l, which, why, now)
 	return ended, c.seal(&l, now)
 }

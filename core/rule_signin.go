@@ -22,25 +22,49 @@ type signInRequest struct {
 	jti      ID        // of the first access token
 	checked  time.Time // when the app began to check the credentials; zero: not said
 	replaces []ID      // sessions that end first: those of the same browser
+	asn      uint32    // of the network; 0: unknown
+	stepUp   bool      // the app asks for a second factor
+	fulfils  ID        // what waited for a second factor that has come now; zero: nothing
 }
 
 type signInOutcome struct {
 	session Session
 	ended   []Ended // evicted or replaced
 	refused bool    // the cap is reached and the policy is to refuse
+	denied  bool    // it is too unusual
+	waits   bool    // for a second factor
+	spent   bool    // what it fulfils waits no longer
 	// confirm says that what the credentials were checked against may be out of
 	// date: the user's sessions were revoked since, as after a new password.
 	confirm bool
 }
 
-// signIn begins a session. It never leaves more live sessions than the caps.
+// begins reports whether a session has begun.
+func (o *signInOutcome) begins() bool { return !o.refused && !o.denied && !o.waits && !o.spent }
+
+// signIn begins a session, or has it wait for a second factor. It never leaves more
+// live sessions than the caps.
 func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome, *Change) {
 	confirm := !r.checked.IsZero() &&
 		(r.checked.Before(l.RevokedAt.Add(clockMargin)) || now.Sub(r.checked) > signInLasts-clockMargin)
-	if s := l.session(r.session.ID, now); s != nil {
-		return signInOutcome{session: *s, confirm: confirm}, nil // committed by an earlier look
-	}
+	own := l.session(r.session.ID, now) // committed by an earlier look
 	var c Change
+	switch score := r.session.Risk.Score; {
+	case own != nil:
+	case !r.fulfils.IsZero():
+		if !c.fulfil(&l, &r, now) {
+			return signInOutcome{spent: true}, nil
+		}
+	case reaches(score, p.deny):
+		return signInOutcome{denied: true, session: r.session}, nil
+	case l.pendingOf(r.session.ID, now) >= 0:
+		return signInOutcome{waits: true, session: r.session, confirm: confirm}, nil
+	case r.stepUp || reaches(score, p.stepUp):
+		return signInOutcome{waits: true, session: r.session, confirm: confirm}, p.wait(l, r, now)
+	}
+	if own != nil {
+		return signInOutcome{session: *own, confirm: confirm}, nil
+	}
 	live := l.live(now)
 	end := func(s *Session, why Reason) {
 		id := s.ID
@@ -73,8 +97,13 @@ func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome
 	p.record(&s, r.jti, now)
 	c.Put = []Session{s}
 	c.Devices = know(l.Devices, &s, now)
+	c.Networks = knowNetwork(l.Networks, &s, r.asn, now)
+	c.SignIns = latestTimes([]time.Time{now}, l.SignIns)
 	return signInOutcome{session: s, ended: slices.Clone(c.End), confirm: confirm}, c.seal(&l, now)
 }
+
+// reaches reports whether a score is as high as a threshold; 0: there is none.
+func reaches(score, threshold int) bool { return threshold > 0 && score >= threshold }
 
 // makeRoom ends sessions among those that count until there is room for one
 // more below most. It reports false if the policy forbids that.
@@ -126,4 +155,25 @@ func latestDevices(devices []KnownDevice) []KnownDevice {
 		return cmp.Or(b.LastSeenAt.Compare(a.LastSeenAt), cmp.Compare(a.ID, b.ID), cmp.Compare(a.text(), b.text()))
 	})
 	return devices[:min(len(devices), deviceCeiling)]
+}
+
+// knowNetwork returns the known networks with that of a session among them, the latest
+// networkCeiling of them.
+func knowNetwork(networks []KnownNetwork, s *Session, asn uint32, now time.Time) []KnownNetwork {
+	k := KnownNetwork{Prefix: networkOf(s.IP), ASN: asn, Location: s.Location, LastSeenAt: now}
+	if k.Prefix == "" {
+		return nil
+	}
+	out := slices.DeleteFunc(slices.Clone(networks), func(n KnownNetwork) bool {
+		return n.Prefix == k.Prefix || !now.Before(n.LastSeenAt.Add(deviceMemory))
+	})
+	return latestNetworks(append(out, k))
+}
+
+// latestNetworks returns the networkCeiling networks that were seen last.
+func latestNetworks(networks []KnownNetwork) []KnownNetwork {
+	slices.SortFunc(networks, func(a, b KnownNetwork) int {
+		return cmp.Or(b.LastSeenAt.Compare(a.LastSeenAt), cmp.Compare(a.Prefix, b.Prefix), cmp.Compare(a.text(), b.text()))
+	})
+	return networks[:min(len(networks), networkCeiling)]
 }

@@ -105,6 +105,8 @@ func (c Config) settle(now time.Time) (*settings, error) {
 	if c.SessionLimitPolicy < EvictOldest || c.SessionLimitPolicy > RefuseNew {
 		mistake("SessionLimitPolicy: %d is unknown", c.SessionLimitPolicy)
 	}
+	wrong = append(wrong, c.Risk.settle()...)
+	c.Limits.settle()
 	if c.MaxRevocations == 0 {
 		c.MaxRevocations = 1_000_000
 	}
@@ -195,6 +197,9 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		maxSessions:  c.MaxSessions,
 		maxPerClient: c.MaxPerClientType,
 		limit:        c.SessionLimitPolicy,
+		notify:       max(c.Risk.Notify, 0),
+		stepUp:       c.Risk.StepUp,
+		deny:         c.Risk.Deny,
 	}
 	return s, nil
 }

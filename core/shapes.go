@@ -71,9 +71,9 @@ func shapeSessions(sessions []Session, current ID) []sessionShape {
 // level names a score for people.
 func (r Risk) level() string {
 	switch {
-	case r.Score < 30:
+	case r.Score < riskMedium:
 		return "low"
-	case r.Score < 70:
+	case r.Score < riskHigh:
 		return "medium"
 	default:
 		return "high"

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/sallyport-go/sallyport/core/internal/agent"
 )
 
 // Client is what is known of the program at the other end. All of it is
@@ -19,6 +22,16 @@ type Client struct {
 	ClientType string // [a-z0-9_-]{1,32}; "": "web"
 	IP         string
 	UserAgent  string // cut to 512 bytes
+	Hints      ClientHints
+}
+
+// ClientHints are what a browser says of itself beside its User-Agent
+// (https://wicg.github.io/ua-client-hints): the values of the headers Sec-CH-UA,
+// Sec-CH-UA-Mobile and Sec-CH-UA-Platform. Each may be "".
+type ClientHints struct {
+	Brands   string
+	Mobile   string
+	Platform string
 }
 
 // SignInRequest begins a session for a user whose identity the app has checked.
@@ -39,6 +52,10 @@ type SignInRequest struct {
 	// may begin a session with the old one.
 	CheckedAt time.Time
 	Confirm   func(context.Context) error
+
+	// Failures are how many sign-ins to this account have failed in the last minutes,
+	// see [Evidence]. SignInFrom knows it by SignInForm.Username.
+	Failures int
 }
 
 // Pair is what a sign-in or a refresh answers with.
@@ -68,15 +85,39 @@ var errDeviceID = ErrBadRequest.saying("device_id must be at most 128 bytes with
 
 // SignIn begins a session and answers with its first tokens. It never presents
 // a session id that existed before. Errors: ErrTooManySessions, ErrBadRequest,
-// what Confirm refused with, ErrStoreUnavailable, ErrInternal (an Identity that can't be).
+// ErrRiskDenied, ErrStepUpRequired (an *Error with what [Auth.StepUp] goes on from: no
+// session has begun), what Confirm refused with, ErrStoreUnavailable, ErrInternal (an
+// Identity that can't be).
 func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 	r = r.own()
 	req, err := a.candidate(r)
 	if err != nil {
 		return Pair{}, err
 	}
-	userID := r.Identity.UserID
-	replaces, _ := openAll(a.openRefresh, r.Replaces[:min(len(r.Replaces), replacesCap)])
+	return a.begin(ctx, beginning{
+		userID:   r.Identity.UserID,
+		request:  req,
+		replaces: r.Replaces,
+		failures: r.Failures,
+		checked:  req.checked,
+		confirm:  r.Confirm,
+	})
+}
+
+// beginning is a sign-in whose user is known, or one that waited and goes on.
+type beginning struct {
+	userID   string
+	request  signInRequest
+	replaces []string
+	failures int
+	checked  time.Time
+	confirm  func(context.Context) error
+}
+
+// begin begins a session, or has it wait, and audits what became of it.
+func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
+	userID, req := b.userID, &b.request
+	replaces, _ := openAll(a.openRefresh, b.replaces[:min(len(b.replaces), replacesCap)])
 	for _, old := range replaces {
 		if old.userID == userID {
 			req.replaces = append(req.replaces, old.session)
@@ -84,6 +125,8 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 			return Pair{}, err
 		}
 	}
+	view := a.survey(ctx)
+	defer view.close()
 	type begun struct {
 		signInOutcome
 		pair   Pair
@@ -94,7 +137,8 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		moment uint64 // no later than the session began
 	)
 	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (begun, *Change) {
-		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil {
+		var err error
+		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil && l.pendingOf(req.session.ID, now) < 0 {
 			// A session of this id may have begun and ended: the id is spent.
 			if req.session.ID, err = newID(a.config.Random); err != nil {
 				return begun{failed: ErrInternal.because(err)}, nil
@@ -105,9 +149,11 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 			moment = a.feed.moments.Add(1)
 		}
 		looked = &l.Version
-		out, change := a.policy.signIn(l, req, now)
-		if out.refused {
-			return begun{signInOutcome: out}, nil
+		risk, place := view.assess(&l, &req.session, b.failures, now)
+		req.session.Risk, req.session.Location, req.asn = risk, place.Location, place.ASN
+		out, change := a.policy.signIn(l, *req, now)
+		if !out.begins() {
+			return begun{signInOutcome: out}, change
 		}
 		pair, err := a.pair(userID, &out.session, req.jti)
 		if err != nil {
@@ -115,25 +161,44 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		}
 		return begun{signInOutcome: out, pair: pair}, change
 	})
+	committed := err
 	mode, err := kept(err)
 	if err = cmp.Or(err, out.failed); err != nil {
 		return Pair{}, err
 	}
-	seen := Event{Mode: mode, UserID: userID, DeviceID: req.session.Device.ID, IP: req.session.IP, UserAgent: req.session.UserAgent}
-	if out.refused {
-		a.audit(ctx, EventSignInRefused, seen)
-		return Pair{}, ErrTooManySessions
+	s := &req.session
+	seen := Event{Mode: mode, UserID: userID, DeviceID: s.Device.ID, IP: s.IP, UserAgent: s.UserAgent, Risk: s.Risk, NotDurable: errors.Is(committed, ErrNotDurable)}
+	switch {
+	case out.spent:
+		return Pair{}, a.refuseStepUp(ctx, seen)
+	case out.denied:
+		a.audit(ctx, EventRiskDenied, seen)
+		a.notify(EventRiskDenied, userID, &out.session)
+		return Pair{}, ErrRiskDenied
+	case out.refused:
+		return Pair{}, a.refuseSignIn(ctx, seen, ErrTooManySessions)
+	case out.waits:
+		return a.keepWaiting(ctx, b, out.signInOutcome, seen)
 	}
-	a.auditEnded(ctx, userID, out.ended)
-	if ordered := a.feed.spare(userID, &out.session, moment, req.checked); ordered || out.confirm {
-		if err := a.confirm(ctx, r, out.session.ID); err != nil {
-			a.audit(ctx, EventSignInRefused, seen)
-			return Pair{}, err
+	a.auditEnded(ctx, userID, out.ended, committed)
+	if ordered := a.feed.spare(userID, &out.session, moment, b.checked); ordered || out.confirm {
+		if err := a.confirm(ctx, b, out.session.ID); err != nil {
+			return Pair{}, a.refuseSignIn(ctx, seen, err)
 		}
 	}
-	seen.Session, seen.TokenHash = out.session.ID, tokenHash(req.jti.String())
+	seen.Session, seen.TokenHash, seen.Risk = out.session.ID, tokenHash(req.jti.String()), out.session.Risk
 	a.audit(ctx, EventSignedIn, seen)
+	if req.fulfils.IsZero() { // else the user was told when it began to wait
+		a.notify(EventSignedIn, userID, &out.session)
+	}
 	return out.pair, nil
+}
+
+// refuseSignIn audits a sign-in that is refused, or that failed.
+func (a *Auth) refuseSignIn(ctx context.Context, seen Event, err error) error {
+	seen.Cause = asError(err).Code
+	a.audit(ctx, EventSignInRefused, seen)
+	return err
 }
 
 // endReplaced ends the session of another user in the same browser. It is ended
@@ -160,7 +225,10 @@ func (r SignInRequest) own() SignInRequest {
 }
 
 func (c Client) own() Client {
-	for _, text := range []*string{&c.DeviceID, &c.DeviceName, &c.ClientType, &c.IP, &c.UserAgent} {
+	for _, text := range []*string{
+		&c.DeviceID, &c.DeviceName, &c.ClientType, &c.IP, &c.UserAgent,
+		&c.Hints.Brands, &c.Hints.Mobile, &c.Hints.Platform,
+	} {
 		*text = strings.Clone(*text)
 	}
 	return c
@@ -168,17 +236,26 @@ func (c Client) own() Client {
 
 // confirm has the app check a sign-in again, and ends its session if that fails.
 // The session has begun by then: whatever is revoked from here on reaches it.
-func (a *Auth) confirm(ctx context.Context, r SignInRequest, session ID) error {
-	refusal := error(ErrInvalidCredentials)
-	if r.Confirm != nil {
-		if refusal = r.Confirm(ctx); refusal == nil {
-			return nil
-		}
-		refusal = appError(refusal, ErrInvalidCredentials, ErrUserInactive, ErrStoreUnavailable)
+func (a *Auth) confirm(ctx context.Context, b beginning, session ID) error {
+	refusal := b.confirmed(ctx)
+	if refusal == nil {
+		return nil
 	}
-	_, err := a.end(ctx, r.Identity.UserID, only(session), ReasonOvertaken)
+	_, err := a.end(ctx, b.userID, only(session), ReasonOvertaken)
 	_, err = kept(err)
 	return cmp.Or(err, refusal)
+}
+
+// confirmed asks the app whether what it checked is still so.
+func (b *beginning) confirmed(ctx context.Context) error {
+	if b.confirm == nil {
+		return ErrInvalidCredentials
+	}
+	err := b.confirm(ctx)
+	if err == nil {
+		return nil
+	}
+	return appError(err, ErrInvalidCredentials, ErrUserInactive, ErrStoreUnavailable)
 }
 
 // candidate makes the session that a sign-in wants.
@@ -206,6 +283,10 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 	if client.DeviceID == "" {
 		client.DeviceID = ids[2].String()
 	}
+	program := client.program()
+	if client.DeviceName == "" {
+		client.DeviceName = program.Name()
+	}
 	return signInRequest{
 		session: Session{
 			ID: ids[0],
@@ -213,8 +294,10 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 				ID:         client.DeviceID,
 				Signed:     client.Signed,
 				Name:       client.DeviceName,
-				Type:       "unknown",
+				Type:       program.Kind,
 				ClientType: client.ClientType,
+				Browser:    program.Browser,
+				OS:         program.OS,
 			},
 			IP:        client.IP,
 			UserAgent: cutText(client.UserAgent, userAgentCap),
@@ -226,8 +309,12 @@ func (a *Auth) candidate(r SignInRequest) (signInRequest, error) {
 		},
 		jti:     ids[1],
 		checked: ledgerMoment(r.CheckedAt),
+		stepUp:  id.StepUp,
 	}, nil
 }
+
+// program returns what a client says that it is.
+func (c *Client) program() agent.Agent { return agent.Parse(c.UserAgent, agent.Hints(c.Hints)) }
 
 // ledgerMoment is ledgerTime, and leaves zero as it is.
 func ledgerMoment(t time.Time) time.Time {
@@ -286,7 +373,7 @@ func validText(s string) bool {
 func cutText(s string, most int) string {
 	s = s[:min(len(s), most)]
 	return strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if unicode.IsControl(c) || unicode.In(c, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return -1
 		}
 		return c

@@ -63,7 +63,7 @@ var rules = []rule{
 		name:   "rule imports",
 		reason: "a rule is a function of a ledger, a request and a time: it reaches no store, no network and no randomness, or its states could not be explored (docs/adr/0001)",
 		about:  isRule,
-		breaks: importsBeyond(among("bytes", "cmp", "errors", "maps", "math", "slices", "sort", "strings", "time")),
+		breaks: importsBeyond(among("bytes", "cmp", "errors", "iter", "maps", "math", "net/netip", "slices", "sort", "strconv", "strings", "time")),
 	},
 	{
 		name:   "rules read no clock",

@@ -1,0 +1,67 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	noticesMost   = 1000 // notices that wait
+	noticeSenders = 4
+	noticeLasts   = 30 * time.Second
+)
+
+var (
+	errNoticesFull = errors.New("sallyport: as many notices wait as may")
+	errNoticesOver = errors.New("sallyport: the Auth was closed")
+)
+
+// notify has the app tell a user of a sign-in, if it is unusual enough.
+func (a *Auth) notify(outcome EventName, userID string, s *Session) {
+	if a.config.Notify == nil || !reaches(s.Risk.Score, a.policy.notify) {
+		return
+	}
+	n := Notice{Time: a.now(), UserID: userID, Session: s.Clone(), Outcome: outcome}
+	select {
+	case a.notices <- n:
+	default:
+		a.lostNotice(n, errNoticesFull)
+	}
+}
+
+// sendNotices has the app send notices, until ctx is done. What waits then is lost.
+func (a *Auth) sendNotices(ctx context.Context) {
+	for {
+		select {
+		case n := <-a.notices:
+			a.send(ctx, n)
+		case <-ctx.Done():
+			select {
+			case n := <-a.notices:
+				a.lostNotice(n, errNoticesOver)
+			default:
+				return
+			}
+		}
+	}
+}
+
+func (a *Auth) send(ctx context.Context, n Notice) {
+	ctx, cancel := context.WithTimeout(ctx, noticeLasts)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			a.lostNotice(n, fmt.Errorf("sallyport: Config.Notify panicked: %v", p))
+		}
+	}()
+	if err := a.config.Notify(ctx, n); err != nil {
+		a.lostNotice(n, fmt.Errorf("sallyport: Config.Notify: %w", err))
+	}
+}
+
+func (a *Auth) lostNotice(n Notice, err error) {
+	s := &n.Session
+	a.audit(context.Background(), EventNoticeFailed, Event{UserID: n.UserID, Session: s.ID, DeviceID: s.Device.ID, IP: s.IP, UserAgent: s.UserAgent, Risk: s.Risk, Err: err})
+}

@@ -1,0 +1,175 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// pendingToken names a sign-in that waits for a second factor. It opens nothing else.
+// Its text is "sppt_" and base64url, without padding, of
+//
+//	byte 0       version, 1
+//	bytes 1-4    id of the secret (HKDF-SHA256)
+//	bytes 5-20   id of what waits
+//	then         user id, 1-255 bytes of UTF-8, as far as the MAC
+//	last 32      HMAC-SHA-256 of "sppt_" and all bytes before
+type pendingToken struct {
+	ID   ID
+	User string
+}
+
+func (r *secretRing) mintPending(t pendingToken, now time.Time) (string, error) {
+	return r.seal(pendingKind, append(t.ID[:], t.User...), now)
+}
+
+// openPending reads what a ring with the same secret wrote.
+func (r *secretRing) openPending(s string) (pendingToken, error) {
+	body, err := r.open(pendingKind, s)
+	if err != nil {
+		return pendingToken{}, err
+	}
+	t := pendingToken{ID(body), string(body[idSize:])}
+	if t.ID.IsZero() || checkUserID(t.User) != nil {
+		return pendingToken{}, errSealedBody
+	}
+	return t, nil
+}
+
+// StepUpRequest completes a sign-in that waits for a second factor.
+type StepUpRequest struct {
+	// Pending is what ErrStepUpRequired came with.
+	Pending string
+	// Client is who completes it. Its DeviceID has to be that of the sign-in. What it
+	// says beside that is not looked at: what begins is what waited.
+	Client Client
+	// Replaces is as in [SignInRequest].
+	Replaces []string
+	// Verify looks at the second factor of a user, and says how it was proved, for the
+	// claim "amr": "otp", "hwk" (RFC 8176). ErrInvalidCredentials: it is wrong. Any
+	// other error is a failure, answered with 500. It has to see that a code is good
+	// once (RFC 6238 section 5.2). It is called at most five times for a sign-in.
+	Verify func(ctx context.Context, userID string) (amr []string, err error)
+}
+
+// StepUp begins the session of a sign-in that waited, once its second factor is right:
+// within five minutes, on the same device, once. Until then nothing of it opens
+// anything. An attempt counts before Verify is called, so that of many at once no more
+// are looked at than of one after the other.
+//
+// Errors: ErrStepUpInvalid (a wrong factor, or a sign-in that waits no longer, was
+// tried too often, or was begun on another device or before all of the user's sessions
+// were ended), ErrUserInactive, ErrTooManyRequests, ErrTooManySessions,
+// ErrStoreUnavailable, also while users are served from memory, ErrInternal.
+func (a *Auth) StepUp(ctx context.Context, r StepUpRequest) (Pair, error) {
+	r.Client = r.Client.own()
+	seen := Event{DeviceID: r.Client.DeviceID, IP: r.Client.IP, UserAgent: cutText(r.Client.UserAgent, userAgentCap)}
+	token, err := a.secret.openPending(r.Pending)
+	if err != nil {
+		return Pair{}, a.refuseStepUp(ctx, seen)
+	}
+	seen.UserID = token.User
+	if err := a.limit(ctx, &a.limits.stepUp, token.User, seen); err != nil {
+		return Pair{}, err
+	}
+	ctx = context.WithValue(ctx, toStore{}, true) // used up in one place alone
+	try, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (attemptOutcome, *Change) {
+		return attempt(l, token.ID, r.Client.DeviceID, now)
+	})
+	if _, err = kept(err); err != nil {
+		return Pair{}, err
+	}
+	if try.spent || try.device {
+		return Pair{}, a.refuseStepUp(ctx, seen)
+	}
+	amr, err := r.Verify(ctx, token.User)
+	if errors.Is(err, ErrInvalidCredentials) {
+		return Pair{}, a.refuseStepUp(ctx, seen)
+	}
+	if err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	if err := (&Identity{UserID: token.User, AMR: amr}).check(); err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	switch active, err := a.config.Active(ctx, token.User); {
+	case err != nil:
+		return Pair{}, ErrInternal.because(err)
+	case !active:
+		return Pair{}, a.refuseSignIn(ctx, seen, ErrUserInactive)
+	}
+	req := signInRequest{session: try.session.Clone(), fulfils: token.ID}
+	req.session.AMR = cloneList(amr, strings.Clone)
+	for _, id := range []*ID{&req.session.ID, &req.jti} {
+		if *id, err = newID(a.config.Random); err != nil {
+			return Pair{}, ErrInternal.because(err)
+		}
+	}
+	return a.begin(ctx, beginning{
+		userID:   token.User,
+		request:  req,
+		replaces: r.Replaces,
+		checked:  try.session.CreatedAt,
+	})
+}
+
+// StepUpForm is a second factor over HTTP.
+type StepUpForm struct {
+	Pending  string // see [StepUpRequest]
+	DeviceID string // the client's own word, if it has one
+	Delivery string // see [SignInForm]
+	Verify   func(ctx context.Context, userID string) (amr []string, err error)
+}
+
+// StepUpFrom is [Auth.StepUp] for whoever sent a request, as [Auth.SignInFrom] is
+// SignIn.
+func (a *Auth) StepUpFrom(r Request, f StepUpForm) (Pair, http.Header, error) {
+	if err := a.sameSite(r); err != nil {
+		return Pair{}, nil, err
+	}
+	form := SignInForm{DeviceID: f.DeviceID, Delivery: f.Delivery}
+	client, err := a.formClient(r, &form)
+	if err != nil {
+		return Pair{}, nil, err
+	}
+	presented := a.presentedRefresh(r)
+	pair, err := a.StepUp(r.Context(), StepUpRequest{Pending: f.Pending, Client: client, Replaces: presented, Verify: f.Verify})
+	if err != nil {
+		return Pair{}, nil, err
+	}
+	return a.deliver(pair, f.Delivery, presented)
+}
+
+// keepWaiting answers a sign-in that waits for its second factor.
+func (a *Auth) keepWaiting(ctx context.Context, b beginning, out signInOutcome, seen Event) (Pair, error) {
+	if out.confirm {
+		if err := b.confirmed(ctx); err != nil {
+			drop := func(l Ledger, now time.Time) (struct{}, *Change) {
+				return struct{}{}, dropPending(l, b.request.session.ID, now)
+			}
+			_, failed := transact(ctx, a, b.userID, drop)
+			_, failed = kept(failed)
+			return Pair{}, cmp.Or(failed, a.refuseSignIn(ctx, seen, err))
+		}
+	}
+	token, err := a.secret.mintPending(pendingToken{b.request.session.ID, b.userID}, a.now())
+	if err != nil {
+		return Pair{}, ErrInternal.because(err)
+	}
+	a.audit(ctx, EventStepUpRequired, seen)
+	a.notify(EventStepUpRequired, b.userID, &out.session)
+	e := *ErrStepUpRequired
+	e.Pending, e.ExpiresIn = token, pendingLasts
+	return Pair{Session: Session{Device: out.session.Device}}, &e
+}
+
+// refuseStepUp audits a second factor that is refused. Why is not said: whoever tries
+// codes learns nothing.
+func (a *Auth) refuseStepUp(ctx context.Context, seen Event) error {
+	seen.Cause = ErrStepUpInvalid.Code
+	a.audit(ctx, EventStepUpRefused, seen)
+	return ErrStepUpInvalid
+}

@@ -1,0 +1,192 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	outsideMost  = 64 // calls of Resolver and Scorer under way at once
+	placesMost   = 8  // addresses of a user's past that are resolved
+	reasonsMost  = 16
+	locationCap  = 64  // bytes of a city's name
+	reasonCap    = 200 // bytes of a reason's detail
+	riskWordsMax = 32  // bytes of a reason's code
+)
+
+var errOutsideBusy = errors.New("sallyport: too many calls are under way that do not return")
+
+// survey finds out what is to be known of one sign-in or refresh beside the ledger:
+// places, and the score. All its calls together take RiskPolicy.Timeout at most.
+type survey struct {
+	auth   *Auth
+	ctx    context.Context
+	cancel context.CancelFunc
+	places map[string]Place
+	failed error // the first failure of the Resolver or the Scorer
+}
+
+func (a *Auth) survey(ctx context.Context) *survey {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.Risk.Timeout)
+	return &survey{auth: a, ctx: ctx, cancel: cancel}
+}
+
+// close ends the survey, and audits what failed in it.
+func (v *survey) close() {
+	v.cancel()
+	if v.failed != nil {
+		v.auth.audit(v.ctx, EventFailed, Event{Err: v.failed})
+	}
+}
+
+// place returns where an address seems to be.
+func (v *survey) place(ip string) Place {
+	resolver := v.auth.config.Resolver
+	if place, known := v.places[ip]; known || resolver == nil {
+		return place
+	}
+	addr, err := netip.ParseAddr(ip)
+	if err != nil || v.ctx.Err() != nil {
+		return Place{}
+	}
+	place, err := outside(v.ctx, v.auth.outsiders, func(ctx context.Context) (Place, error) { return resolver.Resolve(ctx, addr) })
+	if err != nil {
+		v.fail("Resolver", err)
+		return Place{}
+	}
+	place.Country, place.City = strings.Clone(cutText(place.Country, locationCap)), strings.Clone(cutText(place.City, locationCap))
+	if v.places == nil {
+		v.places = make(map[string]Place)
+	}
+	v.places[ip] = place
+	return place
+}
+
+// assess sets where a session is, and scores it: how unusual it is for its user.
+func (v *survey) assess(l *Ledger, s *Session, failures int, now time.Time) (Risk, Place) {
+	place := v.place(s.IP)
+	e := Evidence{
+		Now:        now,
+		Device:     s.Device,
+		IP:         s.IP,
+		Place:      place,
+		Past:       v.past(l, now),
+		Networks:   slices.Clone(l.Networks),
+		SignIns:    slices.Clone(l.SignIns),
+		ReusedAt:   l.ReusedAt,
+		ReplayedAt: l.replayedAt(),
+		Failures:   failures,
+	}
+	scorer := v.auth.config.Scorer
+	if scorer == nil {
+		return Score(e), place
+	}
+	risk, err := outside(v.ctx, v.auth.outsiders, func(ctx context.Context) (Risk, error) { return scorer.Score(ctx, e) })
+	if err != nil {
+		v.fail("Scorer", err)
+		return Score(e), place
+	}
+	return risk.clean(), place
+}
+
+func (v *survey) fail(what string, err error) {
+	if v.failed == nil {
+		v.failed = fmt.Errorf("sallyport: Config.%s: %w", what, err)
+	}
+}
+
+// past returns where and on what a user was seen, the latest first.
+func (v *survey) past(l *Ledger, now time.Time) []Sighting {
+	var out []Sighting
+	for i := range l.Sessions {
+		s := &l.Sessions[i]
+		if s.live(now) {
+			out = append(out, Sighting{s.Device, s.CreatedAt, s.LastSeenAt, s.IP, Place{Location: s.Location}})
+		}
+	}
+	for i := range l.Devices {
+		d := &l.Devices[i]
+		out = append(out, Sighting{d.Device, d.FirstSeenAt, d.LastSeenAt, d.IP, Place{Location: d.Location}})
+	}
+	slices.SortStableFunc(out, func(a, b Sighting) int { return b.LastSeenAt.Compare(a.LastSeenAt) })
+	asked := make(map[string]bool, placesMost)
+	for i := range out {
+		ip := out[i].IP
+		if len(asked) == placesMost && !asked[ip] {
+			continue
+		}
+		asked[ip] = true
+		if place := v.place(ip); place != (Place{}) {
+			out[i].Place = place
+		}
+	}
+	return out
+}
+
+// replayedAt returns when a refresh token was presented late and forgiven last.
+func (l *Ledger) replayedAt() time.Time {
+	var at time.Time
+	for i := range l.Sessions {
+		for _, t := range l.Sessions[i].LateReplays {
+			at = latest(at, t)
+		}
+	}
+	return at
+}
+
+// clean returns a score that another made as one that can be kept and shown.
+func (r Risk) clean() Risk {
+	out := Risk{Score: min(max(r.Score, 0), 100)}
+	for _, reason := range r.Reasons[:min(len(r.Reasons), reasonsMost)] {
+		if reason.Code == "" || len(reason.Code) > riskWordsMax || !validClientType(reason.Code) {
+			continue
+		}
+		out.Reasons = append(out.Reasons, RiskReason{
+			Code:   strings.Clone(reason.Code),
+			Points: min(max(reason.Points, 0), 100),
+			Detail: strings.Clone(cutText(reason.Detail, reasonCap)),
+		})
+	}
+	return out
+}
+
+// outside makes a call that may fail, panic or never return, as long as slots are
+// free. It returns when ctx ends at the latest; the call may go on.
+func outside[T any](ctx context.Context, slots chan struct{}, call func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var none T
+	select {
+	case slots <- struct{}{}:
+	default:
+		return none, errOutsideBusy
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() { <-slots }()
+		out := result{err: errors.New("it ended its goroutine")}
+		defer func() {
+			if p := recover(); p != nil {
+				out = result{err: fmt.Errorf("it panicked: %v", p)}
+			}
+			done <- out
+		}()
+		out.value, out.err = call(ctx)
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			r.value = none
+		}
+		return r.value, r.err
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+}
