@@ -43,7 +43,7 @@ func TestReadmeDefaults(t *testing.T) {
 	}
 	apps := []string{"Store", "Authenticate", "Active", "Problem", "Keys", "Secrets", "Prefix", "Audit", "OnMode", "Random"} // the app's own, or functions
 	apps = append(apps, "Resolver", "Scorer", "Notify", "Limiter", "Observer")
-	off := []string{"Foreign", "AccessCookie", "ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"}           // nothing unless it is set
+	off := []string{"Foreign", "AccessCookie", "ReuseEndsAll", "MaxPerClientType", "Cookie.Path", "Cookie.Domain"} // nothing unless it is set
 	for _, field := range append(apps, off...) {
 		shown[field] = true
 	}
