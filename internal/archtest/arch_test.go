@@ -43,9 +43,15 @@ type rule struct {
 var rules = []rule{
 	{
 		name:   "core imports",
-		reason: "core knows no framework and no database: it stands on the standard library, a JWT parser, a strict JSON decoder, a cache and x/sync, and so an app that imports it gets nothing else",
-		about:  func(s source) bool { return s.in("core") && !s.test },
-		breaks: importsBeyond(inStd, under(core), under("github.com/golang-jwt/jwt/v5"), under("github.com/go-json-experiment/json"), under("github.com/maypok86/otter/v2"), under("golang.org/x/sync")),
+		reason: "core knows no framework and no database: it stands on the standard library, a JWT parser, a strict JSON decoder, a cache, a rate limit, x/sync and what core/internal/agent does, and so an app that imports it gets nothing else",
+		about:  func(s source) bool { return s.in("core") && !s.in("core/internal/agent") && !s.test },
+		breaks: importsBeyond(inStd, under(core), under("github.com/golang-jwt/jwt/v5"), under("github.com/go-json-experiment/json"), under("github.com/maypok86/otter/v2"), among("github.com/throttled/throttled/v2"), under("golang.org/x/sync")),
+	},
+	{
+		name:   "agent imports",
+		reason: "what reads headers that anybody can write knows nothing of sessions: two parsers and the standard library are enough for it, and nothing else in core imports those",
+		about:  func(s source) bool { return s.in("core/internal/agent") && !s.test },
+		breaks: importsBeyond(inStd, among("github.com/mileusna/useragent", "github.com/dunglas/httpsfv")),
 	},
 	{
 		name:   "core is no server",

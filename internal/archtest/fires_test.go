@@ -22,6 +22,14 @@ func TestRulesFire(t *testing.T) {
 		{"", "core/storetest/a.go", `package storetest; import _ "` + core + `"`},
 		{"", "core/a.go", `package core; import (_ "crypto/hmac"; _ "github.com/golang-jwt/jwt/v5"; _ "golang.org/x/sync/singleflight")`},
 
+		{"core imports", "core/a.go", `package core; import _ "github.com/mileusna/useragent"`},
+		{"core imports", "core/internal/a/a.go", `package a; import _ "github.com/dunglas/httpsfv"`},
+		{"agent imports", "core/internal/agent/a.go", `package agent; import _ "` + core + `"`},
+		{"agent imports", "core/internal/agent/a.go", `package agent; import _ "github.com/golang-jwt/jwt/v5"`},
+		{"agent imports", "core/internal/agent/a.go", `package agent; import _ "github.com/mileusna/useragent/v2"`},
+		{"", "core/internal/agent/a.go", `package agent; import (_ "strings"; _ "github.com/mileusna/useragent"; _ "github.com/dunglas/httpsfv")`},
+		{"", "core/a.go", `package core; import _ "` + core + `/internal/agent"`},
+
 		{"core is no server", "core/a.go", `package core; import "net/http"; var m http.ServeMux`},
 		{"core is no server", "core/a.go", `package core; import web "net/http"; func f(web.ResponseWriter) {}`},
 		{"core is no server", "core/a.go", `package core; import . "net/http"; var m ServeMux`},

@@ -24,31 +24,55 @@ const (
 	windows   = useragent.Windows
 )
 
-// table indexes families by their words. A line is a family and the words, in
-// lower case, that give it away; of two families found the upper one counts.
-func table(kind string, lines ...string) map[string]ranked {
-	index := make(map[string]ranked)
-	for rank, line := range lines {
-		family, list, _ := strings.Cut(line, ": ")
-		for word := range strings.FieldsSeq(list) {
-			index[word] = ranked{name: family, kind: kind, rank: rank}
+// role is what a word of a User-Agent can stand for.
+type role int
+
+const (
+	crawler   role = iota // fetches pages for others than a person at a screen, wherever its word stands
+	program               // a User-Agent begins with its word, or with Mozilla and a tool's product follows
+	app                   // shows pages within itself; its name says more than its engine's
+	browser               // one that the library does not know, or not by each of its words
+	system                // one that the library takes for another
+	otherwise             // a system, where the library finds none: mostly in what apps write
+	engine                // how pages are drawn, or nothing
+	roles
+)
+
+// ranked is a family in a role. Of two the one of lower rank counts.
+type ranked struct {
+	name string
+	kind string
+	as   role
+	rank int
+}
+
+// vocabulary holds the words, in lower case, that give families away.
+var vocabulary = index(crawlers, tools, bots, apps, browsers, systems, televisions, otherSystems, engines)
+
+// group is families of one role and kind. A line is a family and its words; of
+// two families found the upper one counts.
+type group struct {
+	as    role
+	kind  string
+	lines []string
+}
+
+func index(groups ...group) map[string][]ranked {
+	index := make(map[string][]ranked)
+	for _, g := range groups {
+		for rank, line := range g.lines {
+			family, words, _ := strings.Cut(line, ": ")
+			for word := range strings.FieldsSeq(words) {
+				index[word] = append(index[word], ranked{name: family, kind: g.kind, as: g.as, rank: rank})
+			}
 		}
 	}
 	return index
 }
 
-// join adds the second table to the first.
-func join(a, b map[string]ranked) map[string]ranked {
-	for word, family := range b {
-		a[word] = family
-	}
-	return a
-}
-
-// crawlers fetch pages for others than a person at a screen, wherever their word
-// stands. Those that are not here are known by a word that ends in bot, spider or
+// Crawlers that are not here are known by a word that ends in bot, spider or
 // crawler, or by the URL that they leave.
-var crawlers = table(Bot,
+var crawlers = group{crawler, Bot, []string{
 	"Googlebot: googlebot googlebot-image googlebot-news googlebot-video",
 	"Google-InspectionTool: google-inspectiontool",
 	"GoogleOther: googleother googleother-image googleother-video",
@@ -71,7 +95,7 @@ var crawlers = table(Bot,
 	"MistralAI-User: mistralai-user",
 	"Applebot: applebot applebot-extended",
 	"facebookexternalhit: facebookexternalhit facebookcatalog",
-	"meta-externalagent: meta-externalagent meta-externalfetcher meta-webindexer",
+	"meta-externalagent: meta-externalagent meta-externalfetcher meta-externalads meta-webindexer",
 	"Bytespider: bytespider",
 	"CCBot: ccbot",
 	"Yahoo Slurp: slurp",
@@ -85,11 +109,11 @@ var crawlers = table(Bot,
 	"SkypeUriPreview: skypeuripreview",
 	"Pingdom: pingdom.com_bot pingdomtms",
 	"DatadogSynthetics: datadogsynthetics",
-	"Snap URL Preview: snapchatads snap-url-preview",
-)
+	"Playwright: playwright",
+	"Puppeteer: puppeteer",
+}}
 
-// programs are known by the word that a User-Agent begins with.
-var programs = join(table(Tool,
+var tools = group{program, Tool, []string{
 	"PowerShell: powershell windowspowershell",
 	"curl: curl libcurl",
 	"Wget: wget wget2",
@@ -137,13 +161,13 @@ var programs = join(table(Tool,
 	"Grafana: grafana",
 	"ELB-HealthChecker: elb-healthchecker",
 	"GoogleHC: googlehc",
-), table(Bot,
-	"WhatsApp: whatsapp", // what fetches previews of links; its app says Mozilla
-	"Headless Chrome: headlesschrome",
-))
+}}
 
-// apps show pages within themselves; their name says more than their engine's.
-var apps = table("",
+var bots = group{program, Bot, []string{
+	"WhatsApp: whatsapp", // fetches previews of links
+}}
+
+var apps = group{app, "", []string{
 	"WeCom: wxwork",
 	"WeChat: micromessenger",
 	"Alipay: alipayclient alipay",
@@ -162,6 +186,7 @@ var apps = table("",
 	"Pinterest: pinterest",
 	"X: twitter twitterandroid",
 	"LinkedIn: linkedinapp",
+	"WhatsApp: whatsapp",
 	"Telegram: telegram telegram-android",
 	"Zalo: zalo",
 	"Viber: viber",
@@ -177,18 +202,15 @@ var apps = table("",
 	"Baidu: baiduboxapp",
 	"QQ: qq",
 	"Google: gsa",
-)
+}}
 
-// browsers are those that the library does not know, or not by each of their
-// words.
-var browsers = table("",
+var browsers = group{browser, "", []string{
 	"Mi Browser: miuibrowser",
 	"Vivo Browser: vivobrowser",
 	"OPPO Browser: heytapbrowser oppobrowser",
 	"Huawei Browser: huaweibrowser",
 	"Honor Browser: honorbrowser",
 	"Meta Quest Browser: oculusbrowser",
-	"Samsung Internet: samsungbrowser",
 	"UC Browser: ucbrowser ubrowser",
 	"QQ Browser: mqqbrowser qqbrowser",
 	"Quark: quark",
@@ -197,19 +219,15 @@ var browsers = table("",
 	"Amazon Silk: silk",
 	"DuckDuckGo: duckduckgo ddg",
 	"Brave: brave",
-	"Vivaldi: vivaldi",
-	"Opera Mini: opera-mini",
-	"Opera: opr opt opios opx operagx",
+	"Opera: opx operagx",
 	"Ecosia: ecosia",
 	"Firefox Focus: focus klar",
 	"Aloha: alohabrowser",
-	"Edge: edg edga edgios edgw",
-	"Firefox: fxios",
-	"Chrome: crios",
+	"Edge: edgw",
 	"Pale Moon: palemoon",
 	"SeaMonkey: seamonkey",
 	"GNOME Web: epiphany",
-)
+}}
 
 // libraryNames are the library's browsers; whatever else it calls one is a word
 // that it found.
@@ -224,17 +242,19 @@ var libraryNames = map[string]string{
 	useragent.OperaTouch:       "Opera",
 	useragent.OperaMini:        "Opera Mini",
 	useragent.Vivaldi:          "Vivaldi",
+	useragent.SamsungBrowser:   "Samsung Internet",
 	useragent.InternetExplorer: "Internet Explorer",
 	"Android browser":          "Android Browser",
 }
 
-// systems are those that the library takes for others. What runs the last ones
-// is no desktop, telephone or tablet.
-var systems = join(table("",
+var systems = group{system, "", []string{
 	"HarmonyOS: harmonyos openharmony",
 	"KaiOS: kaios",
 	"Windows: xbox",
-), table(Unknown,
+}}
+
+// televisions, and what else is no desktop, telephone or tablet.
+var televisions = group{system, Unknown, []string{
 	"Tizen: tizen",
 	"webOS: web0s webos",
 	"PlayStation: playstation",
@@ -242,29 +262,28 @@ var systems = join(table("",
 	"watchOS: watchos",
 	"Roku: roku",
 	"Fuchsia: fuchsia",
-))
+}}
 
-// otherwise names the system where the library finds none, mostly for apps that
-// write User-Agents of their own.
-var otherwise = map[string]string{
-	"android": android, "iphone": iOS, "ipad": iOS, "ipod": iOS, "ios": iOS, "ipados": iOS,
-	"windows": windows, "winnt": windows, "win64": windows, "win32": windows,
-	"macintosh": macOS, "macos": macOS, "mac": macOS, "osx": macOS,
-	"cros": chromeOS, "linux": linux, "x11": linux, "ubuntu": linux, "fedora": linux,
-	"freebsd": "FreeBSD", "openbsd": "OpenBSD", "netbsd": "NetBSD",
-}
+var otherSystems = group{otherwise, "", []string{
+	"iOS: iphone ipad ipod ios ipados",
+	"Android: android",
+	"Windows: windows winnt win64 win32",
+	"macOS: macintosh macos mac osx",
+	"ChromeOS: cros",
+	"FreeBSD: freebsd",
+	"OpenBSD: openbsd",
+	"NetBSD: netbsd",
+	"Linux: linux ubuntu fedora x11",
+}}
 
-// engines are the products that say how pages are drawn, or nothing.
-var engines = map[string]bool{
-	"mozilla": true, "applewebkit": true, "webkit": true, "khtml": true, "gecko": true, "trident": true,
-	"goanna": true, "presto": true, "dalvik": true, "opera": true,
-	"chrome": true, "chromium": true, "safari": true, "version": true, "mobile": true, "electron": true,
-	"firefox": true, "crios": true, "fxios": true, "edgios": true, "cronet": true, "crosswalk": true, "xweb": true,
-	"arkweb": true, "tbs": true, "u3": true, "ucbs": true, "t7": true, "jssdk": true, "ubuntu": true, "build": true,
-	"android": true, "ios": true, "darwin": true, "cfnetwork": true, "windows": true, "linux": true,
-	"mmwebsdk": true, "mmwebid": true, "dmost": true, "webappmanager": true, "html5plus": true, "statusbarheight": true,
-	"hmscore": true, "gecko_mobile": true, "app_version": true,
-}
+var engines = group{engine, "", []string{
+	"an engine: mozilla applewebkit webkit khtml gecko trident goanna presto dalvik",
+	"an engine: opera chrome chromium safari version mobile electron firefox crios",
+	"an engine: fxios edgios cronet crosswalk xweb arkweb tbs u3 ucbs",
+	"an engine: t7 jssdk ubuntu build android ios darwin cfnetwork windows",
+	"an engine: linux mmwebsdk mmwebid dmost webappmanager html5plus statusbarheight hmscore gecko_mobile",
+	"an engine: app_version",
+}}
 
 // platforms are the values of Sec-CH-UA-Platform.
 var platforms = map[string]string{

@@ -62,7 +62,9 @@ func (h Hints) family() string {
 		if !ok {
 			return ""
 		}
-		best.offer(brands, brand)
+		if family, ok := brands[brand]; ok {
+			best.offer(family)
+		}
 	}
 	return best.name
 }

@@ -8,27 +8,13 @@ import (
 
 // signs is what the words of a User-Agent say.
 type signs struct {
-	crawler, program, app, browser, system ranked
+	found [roles]ranked
 
 	bot     bool   // a word says so
 	botName string // that word, "" if it is no name
 	product string // the first product with a version that is not an engine
-	elseOS  string // the system, for want of a better source
 
-	mobile, tablet, other, webView, cfNetwork, safari, webKit, trident, onlyIOS bool
-}
-
-// ranked is the family found that stands first in its table.
-type ranked struct {
-	name string
-	kind string
-	rank int
-}
-
-func (r *ranked) offer(table map[string]ranked, word string) {
-	if found, ok := table[word]; ok && (r.name == "" || found.rank < r.rank) {
-		*r = found
-	}
+	mobile, tablet, other, webView, cfNetwork, safari, webKit, trident, onlyIOS, compatible bool
 }
 
 // read tells what a User-Agent says alone.
@@ -42,21 +28,20 @@ func read(userAgent string) reading {
 	lib := useragent.Parse(ua)
 	s := look(ua, native)
 
-	r := s.device(lib, native)
-	mobileApp := native && (r.os == android || r.os == iOS || r.os == harmonyOS)
+	r := s.device(lib, first != "Mozilla")
 	switch {
-	case s.crawler.name != "":
-		return reading{browser: s.crawler.name, kind: Bot, settled: true}
-	case s.program.name != "":
-		return reading{browser: s.program.name, os: r.os, kind: s.program.kind, settled: true}
+	case s.found[crawler].name != "":
+		return reading{browser: s.found[crawler].name, kind: Bot, settled: true}
+	case s.found[program].name != "":
+		return reading{browser: s.found[program].name, os: r.os, kind: s.found[program].kind, settled: true}
 	case s.bot:
 		return reading{browser: s.botsName(ua, lib, native), kind: Bot, settled: true}
-	case s.app.name != "":
-		r.browser, r.own = s.app.name, true
-	case lib.URL != "" && !mobileApp:
+	case s.found[app].name != "":
+		r.browser, r.own = s.found[app].name, true
+	case lib.URL != "" && !(native && onPhones(r.os)), !native && s.compatible && r.os == "" && !s.trident:
 		return reading{browser: s.botsName(ua, lib, native), kind: Bot, settled: true}
-	case s.browser.name != "":
-		r.browser = s.browser.name
+	case s.found[browser].name != "":
+		r.browser = s.found[browser].name
 	case native:
 		r.browser, r.own = leading(ua), true
 		if r.kind == "" && r.os == "" && !s.cfNetwork && r.browser != "" {
@@ -73,35 +58,45 @@ func read(userAgent string) reading {
 
 // look goes over the words of a User-Agent once.
 func look(ua string, native bool) (s signs) {
-	at := 0
+	first := true
 	for w := range words(ua) {
-		first := at == 0
-		at++
-		s.crawler.offer(crawlers, w.lower)
-		s.system.offer(systems, w.lower)
-		if first || !native && !w.comment && w.versioned() {
-			s.program.offer(programs, w.lower)
-		}
-		if first || !native && w.names() {
-			s.app.offer(apps, w.lower)
-			s.browser.offer(browsers, w.lower)
-		}
-		if s.elseOS == "" {
-			s.elseOS = otherwise[w.lower]
+		isEngine := false
+		for _, family := range vocabulary[w.lower] {
+			counts := true
+			switch family.as {
+			case program:
+				counts = first || family.kind == Tool && !native && !w.comment && w.versioned()
+			case app, browser:
+				counts = first || !native && w.names()
+			case engine:
+				isEngine = true
+			}
+			if counts {
+				s.found[family.as].offer(family)
+			}
 		}
 		if isBot(w.lower) {
 			if s.bot = true; s.botName == "" && len(w.lower) > len("crawler") {
 				s.botName = name(w.text)
 			}
 		}
-		if s.product == "" && !w.comment && w.before != '/' && strings.HasPrefix(w.after, "/") && w.versioned() && !engines[w.lower] {
+		if s.product == "" && !isEngine && !w.comment && w.before != '/' && strings.HasPrefix(w.after, "/") && w.versioned() {
 			s.product = name(w.text)
 		}
 		s.mark(w)
+		first = false
 	}
 	return s
 }
 
+// offer keeps the family that says more.
+func (r *ranked) offer(other ranked) {
+	if r.name == "" || other.rank < r.rank {
+		*r = other
+	}
+}
+
+// mark notes what w says of the device and the engine.
 func (s *signs) mark(w word) {
 	switch w.lower {
 	case "mobile", "phone", "iphone", "ipod":
@@ -118,37 +113,47 @@ func (s *signs) mark(w word) {
 		s.safari = true
 	case "applewebkit":
 		s.webKit = true
-	case "trident":
+	case "trident", "msie":
 		s.trident = true
-	case "xbox", "nintendo", "playstation", "crkey", "bravia", "roku", "netcast", "viera", "oculusbrowser", "quest", "watch", "tesla":
+	case "compatible":
+		s.compatible = true
+	case "crkey", "oculusbrowser":
 		s.other = true
+	case "xbox", "nintendo", "bravia", "netcast", "viera", "quest", "watch", "tesla":
+		s.other = s.other || w.comment
 	default:
 		s.other = s.other || w.comment && (strings.HasSuffix(w.lower, "tv") || strings.HasPrefix(w.lower, "appletv") || isFireTV(w.text))
 	}
 }
 
-// device tells the system and the size of the screen.
+// device tells the system and the size of the screen. Only what calls itself
+// Mozilla says mobile; of the rest, what runs on a system for telephones is taken
+// to be on one unless it says tablet.
 func (s *signs) device(lib useragent.UserAgent, native bool) reading {
 	r := reading{os: lib.OS}
 	switch {
-	case s.system.name != "":
-		r.os = s.system.name
-	case r.os == "" && s.cfNetwork: // Apple's, and Darwin says no more
+	case s.found[system].name != "":
+		r.os = s.found[system].name
 	case r.os == "":
-		r.os = s.elseOS
+		r.os = s.found[otherwise].name
 	}
-	r.mobile = s.mobile || native || lib.Name == useragent.OperaMini
+	r.mobile = s.mobile
 	if r.os == macOS && (s.onlyIOS || s.mobile) { // an iPad that asks for pages as a Mac gets them
 		r.os, s.tablet = iOS, true
 	}
-	if s.tablet || native && r.os != android && r.os != iOS && r.os != harmonyOS {
+	if native {
+		r.mobile = onPhones(r.os)
+	}
+	if s.tablet {
 		r.mobile = false
 	}
-	if s.other || s.system.kind == Unknown {
+	if s.other || s.found[system].kind == Unknown {
 		r.kind = Unknown
 	}
 	return r
 }
+
+func onPhones(os string) bool { return os == android || os == iOS || os == harmonyOS }
 
 // browserOf names what calls itself Mozilla and is in no table here.
 func (s *signs) browserOf(lib useragent.UserAgent) string {

@@ -68,7 +68,7 @@ func parts(s string, i int) bool {
 // names reports whether w is where products are named, and not, say, a model of
 // telephone that is called like one.
 func (w word) names() bool {
-	return !w.comment || w.before == '/' || w.versioned() || strings.HasPrefix(w.after, "(") || strings.HasPrefix(w.after, "/")
+	return !w.comment || w.before == '/' || strings.HasPrefix(w.after, "/") || strings.HasPrefix(w.after, "(")
 }
 
 // versioned reports whether a version follows w.
@@ -86,7 +86,7 @@ func isVersion(s string) bool {
 }
 
 // leading is the name that s begins with: its words up to a version, a slash or
-// a comment, or "" if that is not a name.
+// a comment, or "" if that is not a name. The scheme of a URL is none.
 func leading(s string) string {
 	end := len(s)
 	for i := range len(s) {
@@ -94,6 +94,9 @@ func leading(s string) string {
 			end = i
 			break
 		}
+	}
+	if strings.HasPrefix(s[end:], "://") {
+		return ""
 	}
 	return name(s[:end])
 }
