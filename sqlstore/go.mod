@@ -17,6 +17,7 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0 // indirect
 	github.com/mileusna/useragent v1.3.5 // indirect
 	github.com/throttled/throttled/v2 v2.15.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 )
 
 require (

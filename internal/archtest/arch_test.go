@@ -131,6 +131,12 @@ var rules = []rule{
 		breaks: importsBeyond(inStd, under(core), among(module+"/sqlstore/internal/schema", module+"/sqlstore/internal/sqlerr")),
 	},
 	{
+		name:   "geoip imports",
+		reason: "places take a reader of their databases' format; whatever else the resolver imports, every user of it gets",
+		about:  func(s source) bool { return s.in("geoip") && !s.test },
+		breaks: importsBeyond(inStd, among(core), under("github.com/oschwald/maxminddb-golang/v2")),
+	},
+	{
 		name:   "no sleeping",
 		reason: "code that sleeps cannot be cancelled, and a test that sleeps is slow on one machine and wrong on another: wait for what happens, and in testing/synctest let a timer or time.After move the clock",
 		about:  func(source) bool { return true },

@@ -69,6 +69,12 @@ func TestRulesFire(t *testing.T) {
 		{"stores read no clock", "sqlstore/a.go", `package sqlstore; import "time"; var f = time.Now`},
 		{"", "sqlstore/migrate/a.go", `package migrate; import _ "github.com/pressly/goose/v3"`},
 
+		{"geoip imports", "geoip/a.go", `package geoip; import _ "github.com/maxmind/mmdbwriter"`},
+		{"geoip imports", "geoip/a.go", `package geoip; import _ "` + module + `/memstore"`},
+		{"geoip imports", "geoip/a.go", `package geoip; import _ "` + core + `/storetest"`},
+		{"", "geoip/a_test.go", `package geoip; import _ "github.com/maxmind/mmdbwriter"`},
+		{"", "geoip/a.go", `package geoip; import (_ "net/netip"; _ "` + core + `"; _ "github.com/oschwald/maxminddb-golang/v2")`},
+
 		{"no sleeping", "examples/a/main.go", `package main; import clock "time"; func f() { clock.Sleep(1) }`},
 		{"no sleeping", "anywhere/a_test.go", `package a; import clock "time"; var f = clock.Sleep`},
 		{"no long file", "core/a.go", "package core\n" + strings.Repeat("\n", 500)},
