@@ -87,6 +87,7 @@ func onSite(t *testing.T, change func(*core.Config), test func(t *testing.T, s *
 			Keys:   []core.Key{{Secret: testKey}},
 			Prefix: prefix,
 			Cookie: core.Cookie{Insecure: true},
+			Limits: core.Limits{Off: true},
 			Audit: func(_ context.Context, e core.Event) {
 				if e.Name == core.EventFailed {
 					s.failures = append(s.failures, e.Err)
@@ -281,8 +282,12 @@ type pair struct {
 		Device struct {
 			ID         string
 			Name       string
+			Type       string
 			ClientType string `json:"client_type"`
+			Browser    string
+			OS         string
 		}
+		Risk       json.RawMessage
 		IP         string
 		CreatedAt  time.Time `json:"created_at"`
 		LastSeenAt time.Time `json:"last_seen_at"`
@@ -360,10 +365,12 @@ func (a answer) same(b answer) {
 
 // session is a Session as it stands in an answer, unless it was used since.
 func (p pair) session(current bool) string {
-	return fmt.Sprintf(`{"id":%q,"current":%v,"device":{"id":%q,"name":%q,"type":"unknown","client_type":%q,"browser":"","os":""},`+
-		`"ip":%q,"location":null,"created_at":%q,"last_seen_at":%q,"expires_at":%q,"risk":{"score":0,"level":"low","reasons":[]}}`,
-		p.Session.ID, current, p.Session.Device.ID, p.Session.Device.Name, p.Session.Device.ClientType, p.Session.IP,
-		p.Session.CreatedAt.Format(time.RFC3339Nano), p.Session.LastSeenAt.Format(time.RFC3339Nano), p.Session.ExpiresAt.Format(time.RFC3339Nano))
+	return fmt.Sprintf(`{"id":%q,"current":%v,"device":{"id":%q,"name":%q,"type":%q,"client_type":%q,"browser":%q,"os":%q},`+
+		`"ip":%q,"location":null,"created_at":%q,"last_seen_at":%q,"expires_at":%q,"risk":%s}`,
+		p.Session.ID, current, p.Session.Device.ID, p.Session.Device.Name, p.Session.Device.Type, p.Session.Device.ClientType,
+		p.Session.Device.Browser, p.Session.Device.OS, p.Session.IP,
+		p.Session.CreatedAt.Format(time.RFC3339Nano), p.Session.LastSeenAt.Format(time.RFC3339Nano), p.Session.ExpiresAt.Format(time.RFC3339Nano),
+		p.Session.Risk)
 }
 
 var errDown = errors.New("connection refused")
