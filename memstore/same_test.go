@@ -12,7 +12,7 @@ import (
 // TestSameProof takes the store through the history that all stores are taken through. The
 // digest that it logs is that of the others.
 func TestSameProof(t *testing.T) {
-	h := storetest.History{Seed: 1, Steps: 1500}
+	h := storetest.History{Seed: 1, Steps: 2000}
 	if os.Getenv("SALLYPORT_PROOF") != "" {
 		h.Steps = 25_000
 	}

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
+	"net/netip"
 	"time"
 
 	"github.com/sallyport-go/sallyport/core"
@@ -207,6 +207,54 @@ func (c *codec) knownDevice(d *core.KnownDevice) {
 	c.location(&d.Location)
 }
 
+func (c *codec) knownNetwork(n *core.KnownNetwork) {
+	c.prefix(&n.Prefix)
+	asn := uint64(n.ASN)
+	if c.uint(&asn); c.reading {
+		if n.ASN = uint32(asn); asn > math.MaxUint32 {
+			c.fail()
+		}
+	}
+	c.location(&n.Location)
+	c.time(&n.LastSeenAt, start)
+}
+
+// The ways in which a prefix is packed.
+const (
+	prefixText = iota // such as a sealed one
+	prefix24          // IPv4: 3 bytes
+	prefix48          // IPv6: 6 bytes
+)
+
+// prefix packs the bytes of a network, if that is what the text says and no more.
+func (c *codec) prefix(text *string) {
+	how, b := uint64(prefixText), []byte(nil)
+	if p, err := netip.ParsePrefix(*text); err == nil && !c.reading && p.Masked().String() == *text {
+		switch addr := p.Addr().AsSlice(); {
+		case len(addr) == 4 && p.Bits() == 24:
+			how, b = prefix24, addr[:3]
+		case len(addr) == 16 && p.Bits() == 48 && !p.Addr().Is4In6():
+			how, b = prefix48, addr[:6]
+		}
+	}
+	switch c.uint(&how); {
+	case how == prefixText:
+		c.text(text)
+	case !c.reading:
+		c.buf = append(c.buf, b...)
+	case how == prefix24:
+		var addr [4]byte
+		copy(addr[:], c.bytes(3))
+		*text = netip.PrefixFrom(netip.AddrFrom4(addr), 24).String()
+	case how == prefix48:
+		var addr [16]byte
+		copy(addr[:], c.bytes(6))
+		*text = netip.PrefixFrom(netip.AddrFrom16(addr), 48).String()
+	default:
+		c.fail()
+	}
+}
+
 func (c *codec) pending(p *core.Pending) {
 	c.id(&p.Session.ID)
 	c.session(&p.Session)
@@ -228,72 +276,4 @@ func (c *codec) revocation(r *core.Revocation) {
 	c.text(&r.JTI)
 	c.time(&r.Until, start)
 	c.time(&r.From, r.Until)
-}
-
-// readLedger reads what commit.lua writes; "" is the zero ledger.
-func readLedger(text string) (core.Ledger, error) {
-	if text == "" {
-		return core.Ledger{}, nil
-	}
-	var l core.Ledger
-	values, err := readHeader(text, &l)
-	for err == nil && values != "" {
-		var name, value string
-		if name, value, values, err = cutValue(values); err != nil {
-			break
-		}
-		switch {
-		case name == "d":
-			l.Devices, err = readList(value, (*codec).knownDevice)
-		case name == "p":
-			l.Pending, err = readList(value, (*codec).pending)
-		case name == "f":
-			l.Foreign, err = readList(value, (*codec).revokedToken)
-		case len(name) == 17 && name[0] == 's':
-			s := core.Session{ID: core.ID([]byte(name[1:]))}
-			err = unpack(value, func(c *codec) { c.session(&s) })
-			l.Sessions = append(l.Sessions, s)
-		default:
-			err = errPacked
-		}
-	}
-	if err != nil {
-		return core.Ledger{}, err
-	}
-	return l, nil
-}
-
-// readHeader reads a ledger's version and times, and returns what follows.
-func readHeader(text string, l *core.Ledger) (rest string, err error) {
-	header, rest, found := strings.Cut(text[min(16, len(text)):], "\n")
-	at, revoked, ok := strings.Cut(header, " ")
-	if !found || !ok {
-		return "", errPacked
-	}
-	copy(l.Version[:], text)
-	for t, digits := range map[*time.Time]string{&l.At: at, &l.RevokedAt: revoked} {
-		if digits == "" && t == &l.RevokedAt {
-			continue
-		}
-		ms, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
-			return "", errPacked
-		}
-		*t = time.UnixMilli(ms).UTC()
-	}
-	return rest, nil
-}
-
-// cutValue cuts off the first value and its name.
-func cutValue(text string) (name, value, rest string, err error) {
-	n := 1 + int(text[0])
-	if len(text) < n+4 {
-		return "", "", "", errPacked
-	}
-	size := uint64(binary.BigEndian.Uint32([]byte(text[n : n+4])))
-	if size > uint64(len(text)-n-4) {
-		return "", "", "", errPacked
-	}
-	from := n + 4
-	return text[1:n], text[from : from+int(size)], text[from+int(size):], nil
 }

@@ -45,6 +45,11 @@ func packed() map[string]struct {
 	s := whole()
 	devices := []core.KnownDevice{{Device: s.Device, FirstSeenAt: at(25), LastSeenAt: at(26), IP: "192.0.2.1", Location: s.Location}}
 	pending := []core.Pending{{Session: s, ExpiresAt: at(27), Attempts: 28}}
+	networks := []core.KnownNetwork{
+		{Prefix: "203.0.113.0/24", ASN: 34, Location: s.Location, LastSeenAt: at(35)},
+		{Prefix: "2001:db8:36::/48", ASN: 1<<32 - 1},
+		{Prefix: "sealed\t37"},
+	}
 	revocations := []core.Revocation{
 		{UserID: "\u00fcser", Session: core.ID{29}, MinSerial: core.AllSerials, From: at(30), Until: at(31)},
 		{UserID: "u", JTI: "thirty-two", Until: at(33)},
@@ -56,6 +61,7 @@ func packed() map[string]struct {
 			return got, err
 		}, s},
 		"devices":     {writeList(devices, (*codec).knownDevice), func(text string) (any, error) { return readList(text, (*codec).knownDevice) }, devices},
+		"networks":    {writeList(networks, (*codec).knownNetwork), func(text string) (any, error) { return readList(text, (*codec).knownNetwork) }, networks},
 		"pending":     {writeList(pending, (*codec).pending), func(text string) (any, error) { return readList(text, (*codec).pending) }, pending},
 		"foreign":     {writeList(s.Revoked, (*codec).revokedToken), func(text string) (any, error) { return readList(text, (*codec).revokedToken) }, s.Revoked},
 		"revocations": {writeList(revocations, (*codec).revocation), func(text string) (any, error) { return readList(text, (*codec).revocation) }, revocations},
@@ -81,6 +87,9 @@ func TestFormats(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows := packed()
+		if n == 1 {
+			delete(rows, "networks") // there were none
+		}
 		for line := range strings.Lines(string(text)) {
 			name, digits, _ := strings.Cut(strings.TrimSpace(line), " ")
 			value, err := hex.DecodeString(digits)
@@ -136,9 +145,6 @@ func TestBrokenValues(t *testing.T) {
 	}
 	header := string(make([]byte, 16))
 	good := header + "12 34\n"
-	if l, err := readLedger(good); err != nil || !l.At.Equal(time.UnixMilli(12)) || !l.RevokedAt.Equal(time.UnixMilli(34)) {
-		t.Errorf("got %+v, %v", l, err)
-	}
 	for _, text := range []string{
 		"\n",
 		header,
@@ -147,6 +153,11 @@ func TestBrokenValues(t *testing.T) {
 		header + " 34\n",
 		header + "x \n",
 		header + "12 x\n",
+		header + "12 34 \n",
+		header + "12 34 x \n",
+		header + "12 34  ?\n",
+		header + "12 34  a,\n",
+		header + "12 34  a b\n",
 		good + "\x01",
 		good + "\x01d\x00\x00\x00",
 		good + "\x01d\x00\x00\x00\x02\x01",
@@ -161,6 +172,60 @@ func TestBrokenValues(t *testing.T) {
 			t.Errorf("%q: got %+v, want an error", text, l)
 		}
 	}
+}
+
+// A ledger that was written before sign-ins were kept has none, and any other as many
+// as there were.
+func TestHeaders(t *testing.T) {
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+	for text, want := range map[string]core.Ledger{
+		"12 34\n":         {At: at(12), RevokedAt: at(34)},
+		"12 \n":           {At: at(12)},
+		"12   \n":         {At: at(12)},
+		"12 34 56 \n":     {At: at(12), RevokedAt: at(34), ReusedAt: at(56)},
+		"12  56 10\n":     {At: at(12), ReusedAt: at(56), SignIns: []time.Time{start.Add(36 * time.Millisecond)}},
+		"12   -1,0,1,z\n": {At: at(12), SignIns: []time.Time{start.Add(-1e6), start.Add(-1e6), start.Add(-2e6), start.Add(-37e6)}},
+	} {
+		got, err := readLedger(string(make([]byte, 16)) + text)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %+v, %v, want %+v", text, got, err, want)
+		}
+		if packed := timesText(want.SignIns); packed != "" && !strings.HasSuffix(text, " "+packed+"\n") {
+			t.Errorf("%q: got %q packed", text, packed)
+		}
+	}
+}
+
+// What a user who has signed in once, in one network, takes more for it.
+func TestSmallValues(t *testing.T) {
+	for _, year := range []int{2026, 2100} {
+		if n := len(" ") + len(" "+timesText([]time.Time{time.Date(year, 11, 22, 10, 0, 0, 0, time.UTC)})); n > 10 {
+			t.Errorf("%d: a sign-in takes %d bytes, want at most 10", year, n)
+		}
+	}
+	for prefix, most := range map[string]int{"203.0.113.0/24": 17, "2001:db8:1::/48": 20} {
+		network := core.KnownNetwork{Prefix: prefix, ASN: 3320, LastSeenAt: at(0)}
+		if n := len(writeList([]core.KnownNetwork{network}, (*codec).knownNetwork)); n > most {
+			t.Errorf("%s takes %d bytes, want at most %d", prefix, n, most)
+		}
+	}
+}
+
+// A prefix comes back as it was, whatever it looks like.
+func FuzzPrefix(f *testing.F) {
+	for _, text := range []string{
+		"", "203.0.113.0/24", "203.0.113.1/24", "203.0.113.0/25", "203.0.113.0/024", "2001:db8:1::/48", "2001:DB8:1::/48", "2001:db8:1:0::/48",
+		"2001:db8:1::1/48", "2001:db8:1::/47", "::ffff:203.0.113.0/48", "::/48", "0.0.0.0/24", "203.0.113.0", "sealed\t1:a:b",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want := core.KnownNetwork{Prefix: text}
+		var got core.KnownNetwork
+		if err := unpack(string(pack(func(c *codec) { c.knownNetwork(&want) })), func(c *codec) { c.knownNetwork(&got) }); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got.Prefix, err, text)
+		}
+	})
 }
 
 // No value in the database makes a panic or takes more than it is long.

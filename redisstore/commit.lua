@@ -6,8 +6,10 @@
 --       3 its time, 4 when the sessions were revoked as a whole ("": as before),
 --       5 when the ledger expires ("": it is forgotten), 6 revocations ("": none),
 --       7 when the last of these is over, 8 whether a WAIT follows ("1": yes),
---       9 how many values follow that are set, then these, each after its name,
---       then the names that are removed. Times are in Unix milliseconds.
+--       9 when a spent refresh token came back ("": as before), 10 the last sign-ins,
+--       packed ("": as before, "-": none), 11 how many values follow that are set, then
+--       these, each after its name, then the names that are removed. Times are in Unix
+--       milliseconds.
 --
 -- Returns 1, or the ledger that stands.
 
@@ -39,7 +41,7 @@ local function write()
 		end
 	else
 		local values, at = {}, 17
-		local header = string.match(stands, '^(%d* %d*)\n', at)
+		local header = string.match(stands, '^([^\n]*)\n', at)
 		if header then
 			at = at + #header + 1
 		end
@@ -50,18 +52,25 @@ local function write()
 			values[string.sub(stands, at + 1, at + n)] = string.sub(stands, from, from + size - 1)
 			at = from + size
 		end
-		local set = 9 + tonumber(ARGV[9])
-		for i = 10, set, 2 do
+		local set = 11 + tonumber(ARGV[11])
+		for i = 12, set, 2 do
 			values[ARGV[i]] = ARGV[i + 1]
 		end
 		for i = set + 1, #ARGV do
 			values[ARGV[i]] = nil
 		end
-		local revoked = ARGV[4]
-		if revoked == '' and header then
-			revoked = string.match(header, ' (%d*)$')
+		-- A header of before sign-ins were kept ends after the second.
+		local revoked, reused, signins = string.match(header or ' ', '^%d* (%d*) ?(%d*) ?(.*)$')
+		if ARGV[4] ~= '' then
+			revoked = ARGV[4]
 		end
-		local parts = {id, ARGV[3], ' ', revoked, '\n'}
+		if ARGV[9] ~= '' then
+			reused = ARGV[9]
+		end
+		if ARGV[10] ~= '' then
+			signins = ARGV[10] ~= '-' and ARGV[10] or ''
+		end
+		local parts = {id, ARGV[3], ' ', revoked, ' ', reused, ' ', signins, '\n'}
 		for name, value in pairs(values) do
 			local n = #value
 			parts[#parts + 1] = string.char(#name)

@@ -11,11 +11,12 @@
 //	sp:{NN}:u:USER   string: the ledger of a user
 //	sp:{NN}:feed     stream: the bucket's revocations
 //
-// A ledger is its version (16 bytes), the time of its last change, a space, when its
-// sessions were revoked as a whole, or nothing, a line feed, and then values by name:
-// "s" and the 16 bytes of a session's id for each session, "d" devices, "p" pending
-// sign-ins, "f" revoked foreign tokens. The length of a name is a byte, that of a value
-// four. Values are packed, see codec.go; times are in Unix milliseconds. The key expires
+// A ledger is its version (16 bytes), the time of its last change, when its sessions
+// were revoked as a whole, when a spent refresh token came back, and the last sign-ins
+// (see ledger.go), with spaces between and nothing for what is not set, a line feed, and
+// then values by name: "s" and the 16 bytes of a session's id for each session, "d"
+// devices, "n" networks, "p" pending sign-ins, "f" revoked foreign tokens. The length of
+// a name is a byte, that of a value four. Values are packed, see codec.go; times are in Unix milliseconds. The key expires
 // when nothing in it matters any more. It is one string and no hash, since that takes
 // 230 bytes more for a user with one session.
 //

@@ -329,6 +329,7 @@ func (s *Store) commitArgs(c *core.Change) []any {
 			gone = append(gone, sessionName(e.ID))
 		}
 		list("d", c.Devices != nil, len(c.Devices), func() []byte { return writeList(c.Devices, (*codec).knownDevice) })
+		list("n", c.Networks != nil, len(c.Networks), func() []byte { return writeList(c.Networks, (*codec).knownNetwork) })
 		list("p", c.Pending != nil, len(c.Pending), func() []byte { return writeList(c.Pending, (*codec).pending) })
 		list("f", c.Foreign != nil, len(c.Foreign), func() []byte { return writeList(c.Foreign, (*codec).revokedToken) })
 	}
@@ -348,7 +349,14 @@ func (s *Store) commitArgs(c *core.Change) []any {
 	if s.options.Replicas > 0 {
 		waits = "1"
 	}
-	args := []any{string(c.ID[:]), before, millis(c.At), millisOrNone(c.RevokedAt), expires, revocations, until, waits, len(set)}
+	signIns := timesText(c.SignIns)
+	if c.SignIns != nil && len(c.SignIns) == 0 {
+		signIns = "-"
+	}
+	args := []any{
+		string(c.ID[:]), before, millis(c.At), millisOrNone(c.RevokedAt), expires, revocations, until, waits,
+		millisOrNone(c.ReusedAt), signIns, len(set),
+	}
 	return append(append(args, set...), gone...)
 }
 

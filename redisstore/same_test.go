@@ -14,7 +14,7 @@ import (
 // it logs is that of the stores of other modules.
 func TestSameProof(t *testing.T) {
 	long(t)
-	h := storetest.History{Seed: 1, Steps: 1500}
+	h := storetest.History{Seed: 1, Steps: 2000}
 	if proof() {
 		h.Steps = 25_000
 	}

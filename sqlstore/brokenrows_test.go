@@ -21,6 +21,8 @@ func TestBrokenRows(t *testing.T) {
 		"UPDATE user_session_ledgers SET pending = 'null, null' WHERE user_id = 'bob'",
 		"UPDATE user_session_ledgers SET pending = '[{\"session\":{\"id\":\"x\"}}]' WHERE user_id = 'bob'",
 		"UPDATE user_session_ledgers SET foreign_tokens = '{}' WHERE user_id = 'bob'",
+		"UPDATE user_session_ledgers SET sign_ins = '[\"1\"]' WHERE user_id = 'bob'",
+		"UPDATE user_session_ledgers SET networks = '[{\"asn\": -1}]' WHERE user_id = 'bob'",
 	}
 	ofSQLite := []string{
 		"UPDATE user_sessions SET created_at = 'yesterday' WHERE user_id = 'bob'",
@@ -97,7 +99,7 @@ func TestPurgeForeignRows(t *testing.T) {
 	onEach(t, func(t *testing.T, engine string) {
 		d := newDesk(t, engine)
 		for _, at := range []string{"2026-03-01 12:00:00", "2026-03-01", "2026-03-01 12:00:00.123456"} {
-			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, error) VALUES (?, ?, 'x', 'alice', '', '', '', '', '', '', '')", at, newID().String())
+			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, cause, by_user, risk_score, not_durable, error) VALUES (?, ?, 'x', 'alice', '', '', '', '', '', '', '', '', 0, false, '')", at, newID().String())
 		}
 		if n, err := d.Purge(t.Context(), base.Add(time.Hour)); n != 3 || err != nil {
 			t.Errorf("Purge: got %d and error %v, want 3", n, err)

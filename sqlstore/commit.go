@@ -81,14 +81,18 @@ func (s *Store) applyLedger(ctx context.Context, tx conn, userID string, c *core
 	var err error
 	switch {
 	case c.If.IsZero():
-		l := core.Ledger{Version: c.ID, At: c.At, RevokedAt: c.RevokedAt, Pending: c.Pending, Foreign: c.Foreign}
+		l := core.Ledger{
+			Version: c.ID, At: c.At, RevokedAt: c.RevokedAt, ReusedAt: c.ReusedAt,
+			SignIns: c.SignIns, Networks: c.Networks, Pending: c.Pending, Foreign: c.Foreign,
+		}
 		n, err = tx.exec(ctx, &s.insertLedger, append([]any{userID, e.value(&c.KeepUntil)}, e.values(ledgerFields(&l))...)...)
 		if err != nil && e.there(err) {
 			return errMoved
 		}
 	case !c.Forget:
 		n, err = tx.exec(ctx, &s.updateLedger,
-			e.value(&c.ID), e.value(&c.At), e.value(&c.RevokedAt), e.value(&c.KeepUntil),
+			e.value(&c.ID), e.value(&c.At), e.value(&c.RevokedAt), e.value(&c.ReusedAt), e.value(&c.KeepUntil),
+			given(c.SignIns != nil), e.value(&c.SignIns), given(c.Networks != nil), e.value(&c.Networks),
 			given(c.Pending != nil), e.value(&c.Pending), given(c.Foreign != nil), e.value(&c.Foreign),
 			userID, c.If.String())
 	}

@@ -18,6 +18,7 @@ type crowd struct {
 	users       int
 	live, ended int // sessions of each
 	feed        int // revocations, spread over the buckets of a feed that has begun
+	events      int // of each
 }
 
 // writer is how rows are made of numbers in the SQL of one engine.
@@ -130,6 +131,15 @@ func fill(t testing.TB, d sqltest.Database, c crowd, now time.Time) {
 			"bucket": "b.i", "position": "u.i + 1000", "part": "0", "change_id": w.id(), "before_id": "''", "user_id": user, "session_id": w.id(),
 			"min_serial": "9223372036854775807", "jti": "''", "until_at": w.ago("-(u.i * 53 % 3600)"),
 		}), "UPDATE user_session_buckets SET position = "+fmt.Sprint(1000+c.feed/16))
+	}
+	if c.events > 0 {
+		texts = append(texts, w.insert("user_session_events", users+" CROSS JOIN "+w.numbers(c.events)+" AS s", map[string]string{
+			"happened_at": w.ago(began), "id": w.id(), "user_id": user, "session_id": w.id(), "device_id": "concat('device-', u.i)", "ip_address": placed["ip_address"],
+			"name":   "CASE (u.i + s.i) % 20 WHEN 0 THEN 'risk_raised' WHEN 1 THEN 'risk_denied' WHEN 2 THEN 'session_ended' ELSE 'refreshed' END",
+			"reason": "CASE (u.i + s.i) % 20 WHEN 2 THEN 'revoked_by_admin' ELSE '' END", "by_user": "CASE (u.i + s.i) % 20 WHEN 2 THEN 'root' ELSE '' END",
+			"risk_score": "CASE (u.i + s.i) % 20 WHEN 0 THEN 75 WHEN 1 THEN 90 ELSE 0 END", "not_durable": "NOT " + isTrue,
+			"user_agent": session["user_agent"], "token_hash": "''", "mode": "''", "cause": "''", "error": "''",
+		}))
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {

@@ -79,6 +79,9 @@ func ledgerFields(l *core.Ledger) []field {
 		{"version", &l.Version},
 		{"changed_at", &l.At},
 		{"revoked_at", &l.RevokedAt},
+		{"reused_at", &l.ReusedAt},
+		{"sign_ins", &l.SignIns},
+		{"networks", &l.Networks},
 		{"pending", &l.Pending},
 		{"foreign_tokens", &l.Foreign},
 	}
@@ -290,6 +293,14 @@ type storedReason struct {
 	Detail string `json:"detail"`
 }
 
+type storedNetwork struct {
+	Prefix     string `json:"prefix"`
+	ASN        uint32 `json:"asn"`
+	Country    string `json:"country"`
+	City       string `json:"city"`
+	LastSeenAt int64  `json:"last_seen_at"`
+}
+
 type storedPending struct {
 	Session   map[string]string `json:"session"` // by column, without those that are NULL
 	ExpiresAt int64             `json:"expires_at"`
@@ -319,6 +330,10 @@ func listText(at any) any {
 		list, n = mapped(*v, func(t core.RevokedToken) storedToken { return storedToken{t.JTI, t.Until.UnixMilli()} }), len(*v)
 	case *[]core.RiskReason:
 		list, n = mapped(*v, func(r core.RiskReason) storedReason { return storedReason(r) }), len(*v)
+	case *[]core.KnownNetwork:
+		list, n = mapped(*v, func(w core.KnownNetwork) storedNetwork {
+			return storedNetwork{w.Prefix, w.ASN, w.Location.Country, w.Location.City, w.LastSeenAt.UnixMilli()}
+		}), len(*v)
 	case *[]core.Pending:
 		list, n = mapped(*v, writePending), len(*v)
 	default:
@@ -343,6 +358,12 @@ func readList(at any, text string) error {
 		})
 	case *[]core.RiskReason:
 		return read(v, text, func(r storedReason) (core.RiskReason, error) { return core.RiskReason(r), nil })
+	case *[]core.KnownNetwork:
+		return read(v, text, func(w storedNetwork) (core.KnownNetwork, error) {
+			return core.KnownNetwork{
+				Prefix: w.Prefix, ASN: w.ASN, Location: core.Location{Country: w.Country, City: w.City}, LastSeenAt: readMillis(w.LastSeenAt),
+			}, nil
+		})
 	case *[]core.Pending:
 		return read(v, text, readPending)
 	}

@@ -231,6 +231,9 @@ type eventRow struct {
 	name, user                                                 string
 	session                                                    core.ID
 	reason, device, address, userAgent, tokenHash, mode, error string
+	cause, by                                                  string
+	risk                                                       core.Risk
+	notDurable                                                 bool
 }
 
 func eventFields(r *eventRow) []field {
@@ -246,8 +249,21 @@ func eventFields(r *eventRow) []field {
 		{"user_agent", &r.userAgent},
 		{"token_hash", &r.tokenHash},
 		{"mode", &r.mode},
+		{"cause", &r.cause},
+		{"by_user", &r.by},
+		{"risk_score", &r.risk.Score},
+		{"risk_reasons", &r.risk.Reasons},
+		{"not_durable", &r.notDurable},
 		{"error", &r.error},
 	}
+}
+
+// cleanRisk is clean for a risk. It shares no memory with r.
+func cleanRisk(r core.Risk) core.Risk {
+	r.Reasons = mapped(r.Reasons, func(w core.RiskReason) core.RiskReason {
+		return core.RiskReason{Code: clean(w.Code, 64), Points: w.Points, Detail: clean(w.Detail, 1024)}
+	})
+	return r
 }
 
 // clean returns text that every database takes, of at most so many bytes.

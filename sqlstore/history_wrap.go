@@ -11,10 +11,11 @@ import (
 // Audit returns a sink for core.Config.Audit that takes note of an event and calls
 // next, unless that is nil. Text is stored without what is no UTF-8 and without NUL.
 //
-// After a Forget no row names the user: core.EventUserForgotten is stored without any
-// name, so that the table tells that and when somebody was forgotten, and the ends of
-// sessions that it brings about are not stored. next is told everything. (Who comes
-// back with a token of a forgotten user makes new events, which name the user.)
+// After a Forget no row is the user's: core.EventUserForgotten is stored without the
+// name, so that the table tells that and when somebody was forgotten and, if it was not
+// the user, by whom; the ends of sessions that it brings about are not stored. next is
+// told everything. Rows about others go on to tell what the user did to them, in by_user.
+// (Who comes back with a token of a forgotten user makes new events, which name the user.)
 func (h *History) Audit(next func(context.Context, core.Event)) func(context.Context, core.Event) {
 	return func(ctx context.Context, e core.Event) {
 		h.note(&e)
@@ -25,7 +26,10 @@ func (h *History) Audit(next func(context.Context, core.Event)) func(context.Con
 }
 
 func (h *History) note(e *core.Event) {
-	r := &eventRow{at: e.Time.UTC().Truncate(time.Millisecond), name: clean(string(e.Name), 64)}
+	r := &eventRow{
+		at: e.Time.UTC().Truncate(time.Millisecond), name: clean(string(e.Name), 64),
+		cause: clean(e.Cause, 64), by: clean(e.By, 255), notDurable: e.NotDurable,
+	}
 	switch {
 	case e.Name == core.EventUserForgotten:
 	case e.Reason == core.ReasonForgotten:
@@ -34,6 +38,7 @@ func (h *History) note(e *core.Event) {
 		r.user, r.session, r.reason = clean(e.UserID, 255), e.Session, clean(string(e.Reason), 64)
 		r.device, r.address = clean(e.DeviceID, 255), clean(e.IP, 255)
 		r.userAgent, r.tokenHash, r.mode = clean(e.UserAgent, 512), clean(e.TokenHash, 64), clean(string(e.Mode), 64)
+		r.risk = cleanRisk(e.Risk)
 		if e.Err != nil {
 			r.error = clean(e.Err.Error(), 1024)
 		}

@@ -25,14 +25,14 @@ func TestQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := sqlBlock.FindAllSubmatch(page, -1)
-	if len(blocks) < 11 {
+	if len(blocks) < 13 {
 		t.Fatalf("got %d queries", len(blocks))
 	}
 	onEach(t, func(t *testing.T, engine string) {
 		d := migrated(t, sqltest.New(t, engine))
 		now := time.Now().UTC().Truncate(time.Millisecond)
 		beginBuckets(t, open(t, d, sqlstore.Options{}), now)
-		fill(t, d, crowd{users: 2000, live: 4, ended: 6, feed: 1600}, now)
+		fill(t, d, crowd{users: 2000, live: 4, ended: 6, feed: 1600, events: 10}, now)
 		db := d.Open(t)
 		if engine == "postgres" { // it reads all of a table as small as these, if it may
 			db = d.With("enable_seqscan=off").Open(t)

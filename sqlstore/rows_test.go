@@ -84,7 +84,7 @@ func TestPurge(t *testing.T) {
 		}
 		for i, id := range []core.ID{newID(), newID()} {
 			at := base.Add(time.Duration(i*300) * time.Hour).Format("2006-01-02 15:04:05.000")
-			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, error) VALUES (?, ?, 'signed_in', 'alice', '', '', '', '', '', '', '')", at, id.String())
+			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, cause, by_user, risk_score, not_durable, error) VALUES (?, ?, 'signed_in', 'alice', '', '', '', '', '', '', '', '', 0, false, '')", at, id.String())
 		}
 		n, err := d.Purge(t.Context(), base.Add(210*time.Hour))
 		if err != nil || n != 210+1 {
@@ -133,7 +133,7 @@ func TestForgetRows(t *testing.T) {
 			commit(t, d, user, c)
 			end := core.Change{ID: newID(), If: c.ID, At: base, KeepUntil: base.Add(48 * time.Hour), End: []core.Ended{{ID: c.Put[0].ID, Reason: core.ReasonRevoked}}}
 			commit(t, d, user, end)
-			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, error) VALUES ('2026-03-01 12:00:00', ?, 'signed_in', ?, '', '', '', '', '', '', '')", newID().String(), user)
+			d.do(t, "INSERT INTO user_session_events (happened_at, id, name, user_id, reason, device_id, ip_address, user_agent, token_hash, mode, cause, by_user, risk_score, not_durable, error) VALUES ('2026-03-01 12:00:00', ?, 'signed_in', ?, '', '', '', '', '', '', '', '', 0, false, '')", newID().String(), user)
 			if user == "Bob" {
 				commit(t, d, user, core.Change{ID: newID(), If: end.ID, At: base, Forget: true})
 			}

@@ -43,7 +43,7 @@ var tamperings = map[string][]tampering{
 		{again("user_sessions", "amr text", "amr text NOT NULL"), "the column amr of user_sessions is NOT NULL"},
 		{again("user_sessions", "claims text", "claims text, app text NOT NULL"), "the column app of user_sessions, which is not ours, is NOT NULL without a default"},
 		{"DROP TABLE user_session_buckets; CREATE TABLE user_session_buckets (bucket integer NOT NULL, position integer NOT NULL, change_id text NOT NULL, before_id text NOT NULL, epoch_id text NOT NULL, epoch_at text NOT NULL)", "the primary key of user_session_buckets is () and not (bucket)"},
-		{"DROP TABLE user_session_ledgers; CREATE TABLE user_session_ledgers (user_id text COLLATE NOCASE NOT NULL, version text NOT NULL, changed_at text, revoked_at text, keep_until text, pending text, foreign_tokens text, PRIMARY KEY (user_id)); CREATE INDEX user_session_ledgers_keep ON user_session_ledgers (keep_until)", "the primary key of user_session_ledgers is (user_id COLLATE NOCASE) and not (user_id)"},
+		{"DROP TABLE user_session_ledgers; CREATE TABLE user_session_ledgers (user_id text COLLATE NOCASE NOT NULL, version text NOT NULL, changed_at text, revoked_at text, reused_at text, sign_ins text, networks text, keep_until text, pending text, foreign_tokens text, PRIMARY KEY (user_id)); CREATE INDEX user_session_ledgers_keep ON user_session_ledgers (keep_until)", "the primary key of user_session_ledgers is (user_id COLLATE NOCASE) and not (user_id)"},
 	},
 	"mariadb": {
 		{"DROP INDEX user_sessions_live ON user_sessions", "user_sessions has no index user_sessions_live (user_id, ended_at)"},

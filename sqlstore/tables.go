@@ -46,8 +46,9 @@ func newTables(db *sql.DB, e *engine) *tables {
 
 	t.load.text = loadText(e, 1)
 	t.insertLedger.text = insertText("user_session_ledgers", 1, append([]string{"user_id", "keep_until"}, ledger...)...) + e.unless("user_id")
-	t.updateLedger.text = "UPDATE user_session_ledgers SET version = ?, changed_at = ?, revoked_at = COALESCE(?, revoked_at), keep_until = ?, " +
-		"pending = CASE WHEN ? = 1 THEN ? ELSE pending END, foreign_tokens = CASE WHEN ? = 1 THEN ? ELSE foreign_tokens END WHERE user_id = ? AND version = ?"
+	lists := assign([]string{"sign_ins", "networks", "pending", "foreign_tokens"}, func(c string) string { return "CASE WHEN ? = 1 THEN ? ELSE " + c + " END" })
+	t.updateLedger.text = "UPDATE user_session_ledgers SET version = ?, changed_at = ?, revoked_at = COALESCE(?, revoked_at), " +
+		"reused_at = COALESCE(?, reused_at), keep_until = ?, " + lists + " WHERE user_id = ? AND version = ?"
 	t.deleteLedger.text = "DELETE FROM user_session_ledgers WHERE user_id = ? AND version = ?"
 	t.putSession.text = insertText("user_sessions", 1, append([]string{"user_id", "due_at"}, over...)...) + e.upsert("user_id, id", over) +
 		", due_at = CASE WHEN user_sessions.due_at <= " + due + " THEN user_sessions.due_at ELSE " + due + " END"

@@ -11,13 +11,14 @@
 //
 // # What is sealed
 //
-// In sessions, known devices and pending sign-ins: the address, the User-Agent,
-// the device's name, country and city, and the sentences of a risk score. Each
-// is a value of its own, for one user and one field; what is empty stays empty.
+// In sessions, known devices, known networks and pending sign-ins: the address or the
+// network's prefix, the User-Agent, the device's name, country and city, and the
+// sentences of a risk score. Each is a value of its own, for one user and one field;
+// what is empty stays empty. Of an event: the address, the User-Agent and those sentences.
 //
 // Everything else stays in the clear: user ids, ids of sessions and devices,
-// device type, client type, browser and system, times, scores and the codes of
-// their reasons, AMR, scopes, roles, and the app's own claims, which are the
+// device type, client type, browser and system, times, numbers of networks (ASN),
+// scores and the codes of their reasons, AMR, scopes, roles, and the app's own claims, which are the
 // app's to keep free of personal data. Of a sealed value its length shows, to
 // the byte. The feed of revocations holds no personal data but user ids.
 //
@@ -51,7 +52,7 @@
 // Every process has to know a key before one seals with it. Deploy the new one
 // last in the list, then first in the list; take the old one out when nothing is
 // sealed with it any more. What is written is sealed with the first key: a session
-// when it is refreshed or used, the known devices of a user at a sign-in. What is
+// when it is refreshed or used, the known devices and networks of a user at a sign-in. What is
 // never written again is gone 91 days and Config.SessionTTL after the last process
 // began to seal with the new key. Before you take the old one out, look for its id,
 // which stands in the value:

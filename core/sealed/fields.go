@@ -6,16 +6,21 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 )
 
-// eachOf calls do with every personal text of a session. Fields of sessions,
-// known devices and pending sign-ins are named here alone.
+// eachOf calls do with every personal text of a session. Fields of sessions, known
+// devices, known networks, pending sign-ins and events are named in this file alone.
 func eachOf(s *core.Session, do func(Field, *string)) {
 	do(IP, &s.IP)
 	do(UserAgent, &s.UserAgent)
 	do(DeviceName, &s.Device.Name)
 	do(Country, &s.Location.Country)
 	do(City, &s.Location.City)
-	for i := range s.Risk.Reasons {
-		do(RiskDetail, &s.Risk.Reasons[i].Detail)
+	eachOfRisk(&s.Risk, do)
+}
+
+// eachOfRisk is eachOf for a risk: sentences name places and devices.
+func eachOfRisk(r *core.Risk, do func(Field, *string)) {
+	for i := range r.Reasons {
+		do(RiskDetail, &r.Reasons[i].Detail)
 	}
 }
 
@@ -27,13 +32,30 @@ func eachOfDevice(d *core.KnownDevice, do func(Field, *string)) {
 	do(City, &d.Location.City)
 }
 
+// eachOfNetwork is eachOf for a known network. Its ASN is that of many people.
+func eachOfNetwork(n *core.KnownNetwork, do func(Field, *string)) {
+	do(Network, &n.Prefix)
+	do(Country, &n.Location.Country)
+	do(City, &n.Location.City)
+}
+
+// eachOfEvent is eachOf for an event.
+func eachOfEvent(e *core.Event, do func(Field, *string)) {
+	do(IP, &e.IP)
+	do(UserAgent, &e.UserAgent)
+	eachOfRisk(&e.Risk, do)
+}
+
 // each calls do with every personal text in what a ledger is made of.
-func each(sessions []core.Session, devices []core.KnownDevice, pending []core.Pending, do func(Field, *string)) {
+func each(sessions []core.Session, devices []core.KnownDevice, networks []core.KnownNetwork, pending []core.Pending, do func(Field, *string)) {
 	for i := range sessions {
 		eachOf(&sessions[i], do)
 	}
 	for i := range devices {
 		eachOfDevice(&devices[i], do)
+	}
+	for i := range networks {
+		eachOfNetwork(&networks[i], do)
 	}
 	for i := range pending {
 		eachOf(&pending[i].Session, do)
@@ -43,7 +65,7 @@ func each(sessions []core.Session, devices []core.KnownDevice, pending []core.Pe
 // sealChange returns c sealed, in memory of its own as far as it differs. Lists that
 // are empty stay empty, and those that are nil stay nil.
 func (s *Sealer) sealChange(userID string, c core.Change) core.Change {
-	c.Put, c.Devices, c.Pending = slices.Clone(c.Put), slices.Clone(c.Devices), slices.Clone(c.Pending)
+	c.Put, c.Devices, c.Networks, c.Pending = slices.Clone(c.Put), slices.Clone(c.Devices), slices.Clone(c.Networks), slices.Clone(c.Pending)
 	for i := range c.Put {
 		c.Put[i].Risk.Reasons = slices.Clone(c.Put[i].Risk.Reasons)
 	}
@@ -51,7 +73,7 @@ func (s *Sealer) sealChange(userID string, c core.Change) core.Change {
 		risk := &c.Pending[i].Session.Risk
 		risk.Reasons = slices.Clone(risk.Reasons)
 	}
-	each(c.Put, c.Devices, c.Pending, s.of(userID).seal)
+	each(c.Put, c.Devices, c.Networks, c.Pending, s.of(userID).seal)
 	return c
 }
 
@@ -61,7 +83,7 @@ func (s *Sealer) openLedger(userID string, l *core.Ledger) error {
 		u     = s.of(userID)
 		first error
 	)
-	each(l.Sessions, l.Devices, l.Pending, func(field Field, text *string) {
+	each(l.Sessions, l.Devices, l.Networks, l.Pending, func(field Field, text *string) {
 		if first != nil {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -26,6 +27,7 @@ var (
 	personal = []string{
 		"Put.Device.Name", "Put.IP", "Put.UserAgent", "Put.Location.Country", "Put.Location.City", "Put.Risk.Reasons.Detail",
 		"Devices.Device.Name", "Devices.IP", "Devices.Location.Country", "Devices.Location.City",
+		"Networks.Prefix", "Networks.Location.Country", "Networks.Location.City",
 		"Pending.Session.Device.Name", "Pending.Session.IP", "Pending.Session.UserAgent", "Pending.Session.Location.Country",
 		"Pending.Session.Location.City", "Pending.Session.Risk.Reasons.Detail",
 	}
@@ -92,8 +94,10 @@ func fill(v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int:
 		v.SetInt(1)
-	case reflect.Uint64:
+	case reflect.Uint32, reflect.Uint64:
 		v.SetUint(1)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(errors.New("canary " + rand.Text())))
 	default:
 		panic(v.Type().String())
 	}
@@ -190,7 +194,7 @@ func TestEveryFieldIsItsOwn(t *testing.T) {
 	commit(t, sealer.Store(inner), "alice", filled())
 	fields := map[string]sealed.Field{
 		"IP": sealed.IP, "UserAgent": sealed.UserAgent, "Name": sealed.DeviceName,
-		"Country": sealed.Country, "City": sealed.City, "Detail": sealed.RiskDetail,
+		"Country": sealed.Country, "City": sealed.City, "Detail": sealed.RiskDetail, "Prefix": sealed.Network,
 	}
 	n := 0
 	visit(reflect.ValueOf(inner.last), "", func(path, text string) {
@@ -206,7 +210,7 @@ func TestEveryFieldIsItsOwn(t *testing.T) {
 			n++
 		}
 	})
-	if n < 6*len(personal) {
+	if n < len(fields)*len(personal) {
 		t.Errorf("%d values were tried", n)
 	}
 }
@@ -218,8 +222,8 @@ func TestEmptyLists(t *testing.T) {
 	store := newSealer(t, newKey("a")).Store(inner)
 	for _, c := range []core.Change{
 		{ID: core.ID{1}},
-		{ID: core.ID{2}, If: core.ID{1}, Put: []core.Session{}, Devices: []core.KnownDevice{}, Pending: []core.Pending{}, Foreign: []core.RevokedToken{}},
-		{ID: core.ID{3}, If: core.ID{2}, Put: []core.Session{{}}, Devices: []core.KnownDevice{{}}, Pending: []core.Pending{{}}},
+		{ID: core.ID{2}, If: core.ID{1}, Put: []core.Session{}, Devices: []core.KnownDevice{}, Pending: []core.Pending{}, Foreign: []core.RevokedToken{}, SignIns: []time.Time{}, Networks: []core.KnownNetwork{}},
+		{ID: core.ID{3}, If: core.ID{2}, Put: []core.Session{{}}, Devices: []core.KnownDevice{{}}, Networks: []core.KnownNetwork{{}}, Pending: []core.Pending{{}}},
 	} {
 		commit(t, store, "alice", c)
 		if got, want := fmt.Sprintf("%#v", inner.last), fmt.Sprintf("%#v", c); got != want {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
@@ -39,12 +40,13 @@ func (k Key) MarshalText() ([]byte, error) { return []byte("[key " + k.ID + "]")
 type Field string
 
 const (
-	IP         Field = "ip" // of sessions, known devices and events
+	IP         Field = "ip"      // of sessions, known devices and events
+	Network    Field = "network" // of known networks: the prefix
 	UserAgent  Field = "user_agent"
 	DeviceName Field = "device_name"
 	Country    Field = "country"
 	City       Field = "city"
-	RiskDetail Field = "risk_detail"
+	RiskDetail Field = "risk_detail" // of sessions and events
 )
 
 // Sealer seals and opens personal data. [New] makes one. It never changes and
@@ -114,13 +116,12 @@ func (s *Sealer) Open(userID string, field Field, text string) (string, error) {
 	return s.of(userID).open(field, text)
 }
 
-// Event returns e with its IP and UserAgent sealed for e.UserID, for an audit
-// sink that keeps what it is given. Events of no user are sealed for the user
+// Event returns e with its IP, its UserAgent and the sentences of its Risk sealed for
+// e.UserID, for an audit sink that keeps what it is given. Events of no user are sealed for the user
 // "": all of them with one key, so that it counts together how often the key may
 // be used, 2^32 times: a hundred a second for 16 months. Err is left as it is.
 func (s *Sealer) Event(e core.Event) core.Event {
-	u := s.of(e.UserID)
-	u.seal(IP, &e.IP)
-	u.seal(UserAgent, &e.UserAgent)
+	e.Risk.Reasons = slices.Clone(e.Risk.Reasons)
+	eachOfEvent(&e, s.of(e.UserID).seal)
 	return e
 }

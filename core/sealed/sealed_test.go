@@ -2,7 +2,6 @@ package sealed_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -12,10 +11,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/sallyport-go/sallyport/core"
@@ -294,26 +297,44 @@ func TestTamperedValues(t *testing.T) {
 	t.Logf("%d changed values", tried)
 }
 
+// Of an event nothing personal can be read, and the rest is as it was. A text that is
+// added to core stands in neither list.
 func TestEvent(t *testing.T) {
+	fields := map[string]sealed.Field{"IP": sealed.IP, "UserAgent": sealed.UserAgent, "Risk.Reasons.Detail": sealed.RiskDetail}
+	open := []string{"Name", "UserID", "Reason", "DeviceID", "TokenHash", "Mode", "Cause", "By", "Risk.Reasons.Code"}
 	s := newSealer(t, newKey("a"))
-	e := core.Event{
-		Name: core.EventSignedIn, UserID: "alice", Reason: core.ReasonReuse, DeviceID: "d", TokenHash: "t", Mode: core.ModeMemory,
-		IP: "192.0.2.7", UserAgent: "Firefox", Err: context.Canceled,
-	}
+	var e core.Event
+	fill(reflect.ValueOf(&e).Elem())
+	given := fmt.Sprintf("%#v", e)
 	got := s.Event(e)
-	ip, err1 := s.Open("alice", sealed.IP, got.IP)
-	agent, err2 := s.Open("alice", sealed.UserAgent, got.UserAgent)
-	if ip != e.IP || agent != e.UserAgent || err1 != nil || err2 != nil {
-		t.Errorf("got %q, %q, %v, %v", ip, agent, err1, err2)
+	if after := fmt.Sprintf("%#v", e); after != given {
+		t.Errorf("the caller's event was written to: got %s, want %s", after, given)
 	}
-	if !strings.HasPrefix(got.IP, sealed.Prefix) || !strings.HasPrefix(got.UserAgent, sealed.Prefix) {
-		t.Errorf("got %q, %q, want them sealed", got.IP, got.UserAgent)
+	plain, found := []string(nil), map[string]bool{}
+	visit(reflect.ValueOf(e), "", func(path, text string) { plain, found[path] = append(plain, text), true })
+	if got, want := slices.Sorted(maps.Keys(found)), slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(fields)), open))); !slices.Equal(got, want) {
+		t.Fatalf("the texts of an event (-listed +found):\n%s", cmp.Diff(want, got))
 	}
-	got.IP, got.UserAgent = e.IP, e.UserAgent
-	if got != e {
+	visit(reflect.ValueOf(got), "", func(path, text string) {
+		want := plain[0]
+		plain = plain[1:]
+		field, personal := fields[path]
+		if !personal {
+			if text != want {
+				t.Errorf("%s: got %q, want it as it was: %q", path, text, want)
+			}
+			return
+		}
+		opened, err := s.Open(e.UserID, field, text)
+		if !strings.HasPrefix(text, sealed.Prefix) || opened != want || err != nil {
+			t.Errorf("%s: got %q, which opens as %q, %v, want it sealed", path, text, opened, err)
+		}
+	})
+	if got.Time != e.Time || got.Session != e.Session || got.Risk.Score != e.Risk.Score || got.NotDurable != e.NotDurable || got.Err != e.Err {
 		t.Errorf("got %+v, want all else as it was: %+v", got, e)
 	}
-	if got := s.Event(core.Event{Name: core.EventFailed}); got != (core.Event{Name: core.EventFailed}) {
-		t.Errorf("an event without either: got %+v", got)
+	empty := core.Event{Name: core.EventFailed}
+	if diff := cmp.Diff(empty, s.Event(empty)); diff != "" {
+		t.Errorf("an event without any (-want +got):\n%s", diff)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -92,6 +94,115 @@ var brokenLedgers = []broken{
 		also:   []string{"ledger/memory-not-kept", "version/", "value/", "context/done", "concurrent/load"},
 	},
 	{
+		name: "sign-ins are kept once",
+		how: func(b *bent) {
+			b.changing(func(_ core.Ledger, c *core.Change) { c.SignIns = slices.Compact(slices.Clone(c.SignIns)) })
+		},
+		caught: []string{"ledger/sign-ins"},
+	},
+	{
+		name:   "sign-ins are added to",
+		how:    signIns(func(stands, given []time.Time) []time.Time { return slices.Concat(given, stands) }),
+		caught: []string{"ledger/sign-ins", "value/every-field"},
+		also:   []string{"ledger/", "version/", "context/", "concurrent/", "sweep/", "value/"},
+	},
+	{
+		name: "sign-ins are the first first",
+		how: signIns(func(_, given []time.Time) []time.Time {
+			return slices.SortedFunc(slices.Values(given), time.Time.Compare)
+		}),
+		caught: []string{"ledger/sign-ins", "value/every-field"},
+		also:   wholeLedgers,
+	},
+	{
+		name:   "16 sign-ins at most",
+		how:    signIns(func(_, given []time.Time) []time.Time { return given[:min(len(given), 16)] }),
+		caught: []string{"ledger/sign-ins"},
+	},
+	{
+		name: "sign-ins are lost by the next change",
+		how: func(b *bent) {
+			b.changing(func(_ core.Ledger, c *core.Change) { c.SignIns = append([]time.Time{}, c.SignIns...) })
+		},
+		caught: []string{"ledger/sign-ins"},
+		also:   wholeLedgers,
+	},
+	{
+		name: "no sign-ins leave those there are",
+		how: func(b *bent) {
+			b.changing(func(_ core.Ledger, c *core.Change) {
+				if len(c.SignIns) == 0 {
+					c.SignIns = nil
+				}
+			})
+		},
+		caught: []string{"ledger/sign-ins"},
+	},
+	{
+		name:   "reuse is not kept",
+		how:    func(b *bent) { b.changing(func(_ core.Ledger, c *core.Change) { c.ReusedAt = time.Time{} }) },
+		caught: []string{"ledger/times", "value/every-field"},
+		also:   wholeLedgers,
+	},
+	{
+		name: "reuse is lost by the next change",
+		how: func(b *bent) {
+			now := map[string]time.Time{}
+			b.commit = func(ctx context.Context, user string, c core.Change) (core.Ledger, error) {
+				l, err := b.store.Commit(ctx, user, c)
+				if b.mu.Lock(); err == nil {
+					now[user] = c.ReusedAt
+				}
+				b.mu.Unlock()
+				return l, err
+			}
+			b.load = func(ctx context.Context, user string) (core.Ledger, error) {
+				l, err := b.store.Load(ctx, user)
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				l.ReusedAt = now[user]
+				return l, err
+			}
+		},
+		caught: []string{"ledger/times"},
+		also:   wholeLedgers,
+	},
+	{
+		name: "reuse never goes back",
+		how: func(b *bent) {
+			b.changing(func(stands core.Ledger, c *core.Change) {
+				if c.ReusedAt.Before(stands.ReusedAt) {
+					c.ReusedAt = time.Time{}
+				}
+			})
+		},
+		caught: []string{"ledger/times"},
+	},
+	{
+		name: "a time that both have is that of the revocation",
+		how: func(b *bent) {
+			b.changing(func(_ core.Ledger, c *core.Change) {
+				if !c.RevokedAt.IsZero() {
+					c.ReusedAt = c.RevokedAt
+				}
+			})
+		},
+		caught: []string{"ledger/times", "value/every-field"},
+		also:   wholeLedgers,
+	},
+	{
+		name: "networks are added to",
+		how: func(b *bent) {
+			b.changing(func(stands core.Ledger, c *core.Change) {
+				if len(c.Networks) > 0 {
+					c.Networks = slices.Concat(c.Networks, stands.Networks)
+				}
+			})
+		},
+		caught: []string{"ledger/lists"},
+		also:   wholeLedgers,
+	},
+	{
 		name: "Forget leaves the ledger",
 		how: func(b *bent) {
 			b.changing(func(stands core.Ledger, c *core.Change) {
@@ -155,6 +266,17 @@ var brokenLedgers = []broken{
 		},
 		caught: []string{"ledger/users-are-bytes"},
 	},
+}
+
+// signIns edits the sign-ins of every change that has some.
+func signIns(edit func(stands, given []time.Time) []time.Time) func(b *bent) {
+	return func(b *bent) {
+		b.changing(func(stands core.Ledger, c *core.Change) {
+			if len(c.SignIns) > 0 {
+				c.SignIns = edit(stands.SignIns, c.SignIns)
+			}
+		})
+	}
 }
 
 func sessionIDs(l core.Ledger) string {

@@ -131,8 +131,13 @@ func (p *past) decided(u *known) core.Change {
 	c.Devices = listOf(&p.script, "KnownDevice", func(d *core.KnownDevice) string { return d.ID })
 	c.Pending = listOf(&p.script, "Pending", func(w *core.Pending) string { return w.Session.ID.String() })
 	c.Foreign = listOf(&p.script, "RevokedToken", func(t *core.RevokedToken) string { return t.JTI })
+	c.Networks = listOf(&p.script, "KnownNetwork", func(n *core.KnownNetwork) string { return n.Prefix })
+	c.SignIns = p.signIns()
 	if p.odds(15) {
 		c.RevokedAt = p.now
+	}
+	if p.odds(15) {
+		c.ReusedAt = p.now.Add(-p.life()) // neither of the others
 	}
 	for range anyOf(&p.script, []int{0, 0, 0, 1, 2}) {
 		c.Publish = append(c.Publish, p.revocation(p.id()))
@@ -157,7 +162,9 @@ var reasons = []core.Reason{
 // whole makes a change one that leaves nothing of a ledger that is over: a store may
 // have it or not.
 func (p *past) whole(c core.Change) core.Change {
-	c.RevokedAt = p.now
+	c.RevokedAt, c.ReusedAt = p.now, p.now.Add(-p.life())
+	c.SignIns = append([]time.Time{}, c.SignIns...)
+	c.Networks = append([]core.KnownNetwork{}, c.Networks...)
 	c.Devices = append([]core.KnownDevice{}, c.Devices...)
 	c.Pending = append([]core.Pending{}, c.Pending...)
 	c.Foreign = append([]core.RevokedToken{}, c.Foreign...)

@@ -84,12 +84,12 @@ func clip(s string) string {
 func short(user string) string { return fmt.Sprintf("%q", clip(user)) }
 
 // sorted puts the lists of a ledger, which have no order, in one: that of the
-// first field of their elements, which is an id.
+// first field of their elements, which is an id. Times have an order, and keep it.
 func sorted(l core.Ledger) core.Ledger {
 	v := reflect.ValueOf(&l).Elem()
 	for i := range v.NumField() {
 		list := v.Field(i)
-		if list.Kind() != reflect.Slice {
+		if list.Kind() != reflect.Slice || list.Type().Elem() == timeType {
 			continue
 		}
 		elems := make([]reflect.Value, list.Len())

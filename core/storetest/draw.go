@@ -37,6 +37,26 @@ func (s *script) revocation(of core.ID) core.Revocation {
 	return r
 }
 
+// signIns draws the times of sign-ins, the latest first: nil, none or up to 24, some of
+// them of one moment.
+func (s *script) signIns() []time.Time {
+	n := s.IntN(50) - 25
+	if n < 0 {
+		return nil
+	}
+	list, at := make([]time.Time, n), s.now
+	for i := range list {
+		switch {
+		case s.odds(70):
+			at = at.Add(-s.life())
+		case s.odds(10):
+			at = at.AddDate(-20, 0, 0)
+		}
+		list[i] = at
+	}
+	return list
+}
+
 // ends is when something is over: later, but now and then it is already.
 func (s *script) ends() time.Time {
 	if s.odds(5) {
@@ -63,7 +83,7 @@ func listOf[T any](s *script, name string, key func(*T) string) []T {
 }
 
 // named are the fields that name something: they are never zero.
-var named = map[string]bool{"Session.ID": true, "Device.ID": true, "RevokedToken.JTI": true, "Revocation.JTI": true}
+var named = map[string]bool{"Session.ID": true, "Device.ID": true, "RevokedToken.JTI": true, "Revocation.JTI": true, "KnownNetwork.Prefix": true}
 
 // longest are how many bytes a text may have where that is known. Others have up to 300.
 var longest = map[string]int{"Device.ID": 128, "Session.UserAgent": 512}
@@ -119,6 +139,8 @@ func (s *script) draw(v reflect.Value, name string) {
 		v.SetBool(true)
 	case reflect.Int:
 		v.SetInt(int64(s.IntN(101)))
+	case reflect.Uint32:
+		v.SetUint(uint64(s.Uint32()))
 	case reflect.Uint64:
 		v.SetUint(s.Uint64N(1000))
 		if s.odds(30) {

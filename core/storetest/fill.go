@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"fmt"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,8 @@ var formats = map[string]string{
 	"Device.Type":       "phone",
 	"Device.ClientType": "app-#_x",
 	"Location.Country":  "DE",
+
+	"KnownNetwork.Prefix": "198.51.#.0/24",
 }
 
 // filler sets every field that can be reached, found by reflection, so that a
@@ -72,6 +76,8 @@ func (f *filler) fill(v reflect.Value, name string) {
 		v.SetInt(int64(f.n%100 + 1))
 	case reflect.Uint64:
 		v.SetUint(core.AllSerials - uint64(f.n))
+	case reflect.Uint32:
+		v.SetUint(math.MaxUint32 - uint64(f.n))
 	default:
 		panic("storetest: no value for " + name + " of type " + v.Type().String())
 	}
@@ -84,6 +90,7 @@ func (k *kit) filled(version core.ID) core.Change {
 	f.fill(reflect.ValueOf(&c).Elem(), "Change")
 	c.If, c.At, c.KeepUntil = version, k.tick().Add(7*time.Millisecond), k.in(48)
 	c.End, c.Publish, c.Forget = nil, nil, false
+	slices.Reverse(c.SignIns) // the latest first
 	return c
 }
 

@@ -212,7 +212,7 @@ func (k *kit) stands(user string, want core.Ledger) {
 	k.same("the ledger of "+short(user), k.load(user), want)
 }
 
-// same compares two ledgers, whose lists have no order.
+// same compares two ledgers, whose lists of structs have no order.
 func (k *kit) same(what string, got, want core.Ledger) {
 	d := differences(sorted(got), sorted(want))
 	for i := range min(len(d), 3) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 )
@@ -21,8 +22,18 @@ var ledgerCases = []testCase{
 	},
 	{
 		"ledger/lists",
-		"Devices, Pending and Foreign each replace their list: nil leaves it, an empty one clears it.",
+		"Devices, Networks, Pending and Foreign each replace their list: nil leaves it, an empty one clears it.",
 		replaceLists,
+	},
+	{
+		"ledger/sign-ins",
+		"SignIns replaces the list of up to 24 times, which stays the latest first, and has twice what was given twice: nil leaves it, an empty one clears it.",
+		replaceSignIns,
+	},
+	{
+		"ledger/times",
+		"RevokedAt and ReusedAt each replace what was there, earlier or later; zero leaves it.",
+		replaceTimes,
 	},
 	{
 		"ledger/forget",
@@ -91,22 +102,75 @@ func replaceLists(k *kit) {
 	edits := []func(c *core.Change){
 		func(*core.Change) {},
 		func(c *core.Change) { c.Devices = k.filled(core.ID{}).Devices },
+		func(c *core.Change) { c.Networks = k.filled(core.ID{}).Networks },
 		func(c *core.Change) { c.Pending = k.filled(core.ID{}).Pending },
 		func(c *core.Change) { c.Foreign = k.filled(core.ID{}).Foreign[:1] },
 		func(c *core.Change) { c.Devices = want.Devices[:1] },
+		func(c *core.Change) { c.Networks = want.Networks[1:] },
 		func(c *core.Change) { c.Devices = []core.KnownDevice{} },
+		func(c *core.Change) { c.Networks = []core.KnownNetwork{} },
 		func(c *core.Change) { c.Pending = []core.Pending{} },
 		func(c *core.Change) { c.Foreign = []core.RevokedToken{} },
 		func(c *core.Change) { c.Devices, c.Pending, c.Foreign = full.Devices, full.Pending, full.Foreign },
+		func(c *core.Change) { c.Networks = full.Networks },
 	}
+	k.changes(user, &want, edits)
+}
+
+// changes makes changes that put no session, one after the other, and says what stands
+// after each.
+func (k *kit) changes(user string, stands *core.Ledger, edits []func(c *core.Change)) {
 	for _, edit := range edits {
-		c := k.change(want.Version)
+		c := k.change(stands.Version)
 		c.Put = nil
 		edit(&c)
 		k.commit(user, c)
-		want = c.Apply(want)
-		k.stands(user, want)
+		*stands = c.Apply(*stands)
+		k.stands(user, *stands)
 	}
+}
+
+func replaceSignIns(k *kit) {
+	at := func(minutes ...int) []time.Time {
+		list := []time.Time{}
+		for _, m := range minutes {
+			list = append(list, k.in(-1).Add(time.Duration(-m)*time.Minute-time.Millisecond))
+		}
+		return list
+	}
+	set := func(list []time.Time) func(*core.Change) { return func(c *core.Change) { c.SignIns = list } }
+	var many []int
+	for i := range 24 {
+		many = append(many, 1000*i)
+	}
+	k.changes(k.user(), new(core.Ledger), []func(*core.Change){
+		set(at(0)),
+		set(nil),
+		set(at(5, 7)), // none of those before
+		set(at(2, 5, 5, 5, 7)),
+		set(at(3)),
+		set(at(many...)),
+		set(nil),
+		set(at()),
+		set(nil),
+		set(at(0, 0, 300*24*60)),
+	})
+}
+
+func replaceTimes(k *kit) {
+	set := func(revoked, reused int) func(*core.Change) {
+		return func(c *core.Change) {
+			if revoked != 0 {
+				c.RevokedAt = k.in(revoked).Add(7 * time.Millisecond)
+			}
+			if reused != 0 {
+				c.ReusedAt = k.in(reused).Add(9 * time.Millisecond)
+			}
+		}
+	}
+	k.changes(k.user(), new(core.Ledger), []func(*core.Change){
+		set(0, 0), set(0, -5), set(0, 0), set(-4, 0), set(0, -6), set(0, -3), set(-7, -2), set(0, 0), set(-1, 0),
+	})
 }
 
 func forget(k *kit) {

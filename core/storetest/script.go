@@ -71,7 +71,8 @@ func (s *step) String() string {
 	if c.Forget {
 		line += ", forget"
 	} else {
-		line = fmt.Sprintf("%s, put %s, end %d, devices %s, pending %s, foreign %s", line, briefs(c.Put), len(c.End), size(c.Devices), size(c.Pending), size(c.Foreign))
+		line = fmt.Sprintf("%s, put %s, end %d, devices %s, networks %s, sign-ins %s, pending %s, foreign %s", line,
+			briefs(c.Put), len(c.End), size(c.Devices), size(c.Networks), size(c.SignIns), size(c.Pending), size(c.Foreign))
 	}
 	line = fmt.Sprintf("%s, publish %d", line, len(c.Publish))
 	switch {

@@ -58,6 +58,9 @@ CREATE TABLE user_session_ledgers (
     version char(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     changed_at datetime(3),
     revoked_at datetime(3),
+    reused_at datetime(3),
+    sign_ins mediumtext,
+    networks mediumtext,
     keep_until datetime(3),
     pending mediumtext,
     foreign_tokens mediumtext,
@@ -125,6 +128,11 @@ CREATE TABLE user_session_events (
     user_agent text NOT NULL,
     token_hash varchar(64) NOT NULL,
     mode varchar(64) NOT NULL,
+    cause varchar(64) NOT NULL,
+    by_user varbinary(255) NOT NULL,
+    risk_score int NOT NULL,
+    risk_reasons mediumtext,
+    not_durable boolean NOT NULL,
     error text NOT NULL,
     PRIMARY KEY (happened_at, id)
 ) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -58,6 +58,9 @@ CREATE TABLE user_session_ledgers (
     version text COLLATE "C" NOT NULL,
     changed_at timestamptz(3),
     revoked_at timestamptz(3),
+    reused_at timestamptz(3),
+    sign_ins text,
+    networks text,
     keep_until timestamptz(3),
     pending text,
     foreign_tokens text,
@@ -125,6 +128,11 @@ CREATE TABLE user_session_events (
     user_agent text NOT NULL,
     token_hash text NOT NULL,
     mode text NOT NULL,
+    cause text NOT NULL,
+    by_user text COLLATE "C" NOT NULL,
+    risk_score integer NOT NULL,
+    risk_reasons text,
+    not_durable boolean NOT NULL,
     error text NOT NULL,
     PRIMARY KEY (happened_at, id)
 );

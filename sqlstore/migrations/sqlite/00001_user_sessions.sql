@@ -58,6 +58,9 @@ CREATE TABLE user_session_ledgers (
     version text NOT NULL,
     changed_at text,
     revoked_at text,
+    reused_at text,
+    sign_ins text,
+    networks text,
     keep_until text,
     pending text,
     foreign_tokens text,
@@ -125,6 +128,11 @@ CREATE TABLE user_session_events (
     user_agent text NOT NULL,
     token_hash text NOT NULL,
     mode text NOT NULL,
+    cause text NOT NULL,
+    by_user text NOT NULL,
+    risk_score integer NOT NULL,
+    risk_reasons text,
+    not_durable integer NOT NULL,
     error text NOT NULL,
     PRIMARY KEY (happened_at, id)
 );
