@@ -48,6 +48,7 @@ func newAtWork(tb testing.TB, people, revoked int) *atWork {
 	w.publish(tb, began.Add(-10*time.Minute), core.Revocation{Session: randomID(), MinSerial: core.AllSerials, Until: began.Add(time.Hour)})
 	var err error
 	w.Auth, err = core.New(core.Config{
+		Limits:         core.Limits{Off: true},
 		Store:          w.store,
 		Keys:           []core.Key{{Secret: w.key}},
 		Audit:          func(context.Context, core.Event) {},

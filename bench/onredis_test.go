@@ -58,6 +58,7 @@ func newOnRedis(tb testing.TB, accounts, sessions int, known bool) *onRedis {
 	}
 	w.client.AddHook(w.commits)
 	config := core.Config{
+		Limits:       core.Limits{Off: true},
 		Store:        store,
 		Keys:         []core.Key{{Secret: []byte(rand.Text() + rand.Text())}},
 		Audit:        func(context.Context, core.Event) {},

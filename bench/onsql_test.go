@@ -105,6 +105,7 @@ func newOnSQL(tb testing.TB, server, accounts, sessions int) *onSQL {
 		tb.Fatal(err)
 	}
 	if w.Auth, err = core.New(core.Config{
+		Limits:       core.Limits{Off: true},
 		Store:        store,
 		Keys:         []core.Key{{Secret: []byte(rand.Text() + rand.Text())}},
 		Audit:        func(context.Context, core.Event) {},

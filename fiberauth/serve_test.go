@@ -38,8 +38,9 @@ type site struct {
 func newAuth(t testing.TB, change func(*core.Config)) *core.Auth {
 	t.Helper()
 	c := core.Config{
-		Store: memstore.New(),
-		Keys:  []core.Key{{Secret: testKey}},
+		Limits: core.Limits{Off: true},
+		Store:  memstore.New(),
+		Keys:   []core.Key{{Secret: testKey}},
 		Authenticate: func(_ context.Context, c core.Credentials) (core.Identity, error) {
 			return core.Identity{UserID: c.Username}, nil
 		},

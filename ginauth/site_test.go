@@ -35,6 +35,7 @@ func newSite(t *testing.T, change func(*core.Config)) *site {
 func newAuth(t testing.TB, change func(*core.Config)) *core.Auth {
 	t.Helper()
 	config := core.Config{
+		Limits:       core.Limits{Off: true},
 		Store:        memstore.New(),
 		Keys:         []core.Key{{Secret: testKey}},
 		Authenticate: authenticate,

@@ -60,6 +60,7 @@ func openSite(t testing.TB, keys []core.Key, store core.Store, changes ...func(*
 	t.Helper()
 	s := &site{t: t, mux: http.NewServeMux()}
 	c := core.Config{
+		Limits: core.Limits{Off: true},
 		Store:  store,
 		Keys:   keys,
 		Prefix: "/auth",

@@ -57,6 +57,7 @@ func (s *soak) openDesk() *soakDesk {
 	d := &soakDesk{s: s, store: newBook(), foreign: []byte(rand.Text() + rand.Text())}
 	var err error
 	d.auth, err = core.New(core.Config{
+		Limits:         core.Limits{Off: true},
 		Store:          d.store,
 		Keys:           []core.Key{{Secret: []byte(rand.Text() + rand.Text())}},
 		Foreign:        core.Foreign{Keys: []core.Key{{Secret: d.foreign}}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sallyport-go/sallyport/core"
+	"github.com/sallyport-go/sallyport/core/internal/agent"
 )
 
 // newStay is a session that a client wants to begin.
@@ -128,7 +129,8 @@ func (c *soakClient) oldLogin(u *soakUser, st *stay, b *browser) exchange {
 	if u.keepsAll() && c.rand.IntN(2) == 0 {
 		// From here on the session is known by its cookies alone.
 		f = oldForm{User: u.n, Foreign: true}
-		st.device, st.name, st.kind = "", "", "web"
+		st.device, st.kind, st.foreign = "", "web", true
+		st.name = agent.Parse(st.agent, agent.Hints{}).Name()
 		if b.known {
 			st.device = u.device
 		}
@@ -269,7 +271,7 @@ func (a *seenAnswer) session(got *shownSession, st *stay, current bool) {
 
 // refresh presents a session's refresh token in the way it came.
 func (c *soakClient) refresh(u *soakUser, st *stay) exchange {
-	_, ip, lines := c.from(u)
+	agent, ip, lines := c.from(u)
 	var body any
 	if st.inCookie {
 		lines = append(lines, "Cookie: x=1; "+refreshCookie+"="+st.refresh)
@@ -281,7 +283,7 @@ func (c *soakClient) refresh(u *soakUser, st *stay) exchange {
 		if !a.want(200) || !a.into(&got) {
 			return
 		}
-		st.ip = ip
+		st.agent, st.ip = agent, ip
 		a.pair(u, st, &got)
 	}}
 }

@@ -37,7 +37,7 @@ func (a *seenAnswer) principal(u *soakUser, st *stay) {
 	want := shownPrincipal{Same: true}
 	if st != nil {
 		want = shownPrincipal{true, u.id, st.id, st.device, st.kind, []string{u.scope}, u.claim}
-		if st.name == "" { // begun by a token of the app's own, which says less
+		if st.foreign {
 			want.Claim = ""
 		}
 	}

@@ -35,7 +35,9 @@ func ownerOf(text string) (user int, ok bool) {
 	if err != nil || err2 != nil || user < 0 || n < 0 {
 		return 0, false
 	}
-	return user, text == textOf(parts[0], user, n)
+	whole := textOf(parts[0], user, n)
+	const cut = 64 // what is read from a User-Agent is no longer
+	return user, text == whole || parts[0] == "agent" && len(text) == cut && strings.HasPrefix(whole, text)
 }
 
 // addrOf is the n-th address that a user comes from.
@@ -76,6 +78,7 @@ type stay struct {
 	id       string
 	device   string
 	name     string
+	foreign  bool   // begun by a token of the app's own, which says less
 	kind     string // client type
 	agent    string
 	ip       string
