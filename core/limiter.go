@@ -9,15 +9,20 @@ import (
 // algorithm, so that a key may take Count at once and then one each Per/Count. It is
 // exact: of any number of calls at once no more than Count are let through. One is in
 // memory, for each process on its own ([NewLimiter]); redisstore has one for many.
+// limitertest proves one.
 type Limiter interface {
 	// Take takes n of what a key may take, or nothing if that is too much. n = 0
-	// takes nothing and tells how things stand. A key is at most 128 bytes of
-	// printable ASCII and names nobody. It is safe for concurrent use. An error means that it is
-	// not known: the Auth then counts in its own memory.
+	// takes nothing and tells how things stand, as if one were asked for. A key is 1
+	// to 128 bytes of printable ASCII without spaces, and names nobody. A key that is
+	// asked for at several rates keeps what it used at each. It is safe for concurrent
+	// use. An error means that it is not known: the Auth then counts in its own memory.
+	// A context that is done, a key or a rate that is none and a negative n are errors
+	// and take nothing.
 	Take(ctx context.Context, key string, r Rate, n int) (Allowance, error)
 }
 
-// Rate is how much a key may take: Count in a time of Per.
+// Rate is how much a key may take: Count in a time of Per. Count is at least 1, Per at
+// least Count microseconds and at most 366 days.
 type Rate struct {
 	Count int
 	Per   time.Duration
@@ -25,7 +30,7 @@ type Rate struct {
 
 // Allowance is the answer of a [Limiter].
 type Allowance struct {
-	OK         bool
+	OK         bool          // n were taken; for n = 0: one could be
 	Left       int           // that may be taken at once after this
-	RetryAfter time.Duration // if not OK: when as much may be taken
+	RetryAfter time.Duration // if not OK: when as much may be taken; 0 if that is never, being more than Count
 }

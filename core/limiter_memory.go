@@ -83,8 +83,8 @@ func takeMistake(key string, r Rate, n int) error {
 	switch {
 	case key == "" || len(key) > 128 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }):
 		return fmt.Errorf("core: limiter: key %q: want 1 to 128 bytes of printable ASCII", key)
-	case r.Count < 1 || r.Per < time.Duration(r.Count) || r.Per > 100*365*24*time.Hour:
-		return fmt.Errorf("core: limiter: rate of %d in %v: want a Count of at least 1, and a Per of at least Count nanoseconds and at most 100 years", r.Count, r.Per)
+	case r.Count < 1 || r.Per/time.Microsecond < time.Duration(r.Count) || r.Per > 366*24*time.Hour:
+		return fmt.Errorf("core: limiter: rate of %d in %v: want a Count of at least 1, and a Per of at least Count microseconds and at most 366 days", r.Count, r.Per)
 	case n < 0:
 		return fmt.Errorf("core: limiter: n is %d, want 0 or more", n)
 	}
@@ -133,14 +133,11 @@ func (s *limiterShard) gcra(r Rate) (*throttled.GCRARateLimiterCtx, error) {
 
 // expire drops a few of the keys that are full: more than can come with one call.
 func (s *limiterShard) expire() {
-	for range 2 {
-		if len(s.soonest) == 0 || s.soonest[0].full > s.now {
-			return
-		}
+	for n := 0; n < 2 && len(s.soonest) > 0 && s.soonest[0].full <= s.now; n++ {
 		s.drop()
 	}
 	if len(s.soonest) == 0 && cap(s.soonest) > 64 {
-		s.soonest, s.keys = nil, nil // neither gives memory back by itself
+		s.soonest, s.keys = nil, nil // they give no memory back by themselves
 	}
 }
 

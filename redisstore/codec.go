@@ -16,7 +16,8 @@ import (
 //
 //	1  the first
 //	2  a revocation begins with its user
-const format = 2
+//	3  words of devices, their ids, and addresses are packed
+const format = 3
 
 var errPacked = errors.New("redisstore: a value in the database can't be read")
 
@@ -169,7 +170,7 @@ func (c *codec) session(s *core.Session) {
 	c.id(&s.Access.JTI)
 	list(c, &s.Revoked, (*codec).revokedToken)
 	c.device(&s.Device)
-	c.text(&s.IP)
+	c.address(&s.IP)
 	c.text(&s.UserAgent)
 	c.location(&s.Location)
 	c.int(&s.Risk.Score)
@@ -187,13 +188,6 @@ func (c *codec) session(s *core.Session) {
 	}
 }
 
-func (c *codec) device(d *core.Device) {
-	c.bool(&d.Signed)
-	for _, t := range []*string{&d.ID, &d.Name, &d.Type, &d.ClientType, &d.Browser, &d.OS} {
-		c.text(t)
-	}
-}
-
 func (c *codec) location(l *core.Location) {
 	c.text(&l.Country)
 	c.text(&l.City)
@@ -203,7 +197,7 @@ func (c *codec) knownDevice(d *core.KnownDevice) {
 	c.device(&d.Device)
 	c.time(&d.FirstSeenAt, start)
 	c.time(&d.LastSeenAt, d.FirstSeenAt)
-	c.text(&d.IP)
+	c.address(&d.IP)
 	c.location(&d.Location)
 }
 

@@ -1,5 +1,5 @@
-// Package redisstore keeps ledgers and the feed of revocations in Redis, so that
-// several processes are one system: on a single server or on a Cluster.
+// Package redisstore keeps ledgers, the feed of revocations and what is limited in Redis, so
+// that several processes are one system: on a single server or on a Cluster.
 //
 // # Keys
 //
@@ -11,12 +11,19 @@
 //	sp:{NN}:u:USER   string: the ledger of a user
 //	sp:{NN}:feed     stream: the bucket's revocations
 //
+// A [Limiter] has its own, which a Cluster spreads over all slots:
+//
+//	rate:sp:limit:KEY  string: when KEY may take all at once, in seconds since 2017
+//
+// The key expires at that time. "rate:" is redis_rate's.
+//
 // A ledger is its version (16 bytes), the time of its last change, when its sessions
 // were revoked as a whole, when a spent refresh token came back, and the last sign-ins
 // (see ledger.go), with spaces between and nothing for what is not set, a line feed, and
 // then values by name: "s" and the 16 bytes of a session's id for each session, "d"
 // devices, "n" networks, "p" pending sign-ins, "f" revoked foreign tokens. The length of
-// a name is a byte, that of a value four. Values are packed, see codec.go; times are in Unix milliseconds. The key expires
+// a name is a byte, that of a value four. Values are packed, see codec.go; times are in
+// Unix milliseconds. The key expires
 // when nothing in it matters any more. It is one string and no hash, since that takes
 // 230 bytes more for a user with one session.
 //

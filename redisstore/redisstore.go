@@ -87,16 +87,7 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if o.ReplicaTimeout == 0 {
 		o.ReplicaTimeout = o.Timeout / 2
 	}
-	var mistakes []error
-	if client == nil {
-		mistakes = append(mistakes, errors.New("redisstore: no client"))
-	}
-	if _, ring := client.(*redis.Ring); ring {
-		mistakes = append(mistakes, errors.New("redisstore: a Ring spreads keys over servers that know nothing of each other: want a client of one server or of a Cluster"))
-	}
-	if strings.ContainsFunc(o.Prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' }) || len(o.Prefix) > 64 {
-		mistakes = append(mistakes, fmt.Errorf("redisstore: Prefix %q: at most 64 characters, and no braces, spaces or control characters", o.Prefix))
-	}
+	mistakes := clientMistakes(client, o.Prefix)
 	if o.Buckets < 1 || o.Buckets > 256 {
 		mistakes = append(mistakes, fmt.Errorf("redisstore: Buckets %d: want 1 to 256", o.Buckets))
 	}
@@ -110,6 +101,21 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 		return nil, err
 	}
 	return &Store{client: client, options: o}, nil
+}
+
+// clientMistakes says what no client and no prefix may be.
+func clientMistakes(client redis.UniversalClient, prefix string) []error {
+	var mistakes []error
+	if client == nil {
+		mistakes = append(mistakes, errors.New("redisstore: no client"))
+	}
+	if _, ring := client.(*redis.Ring); ring {
+		mistakes = append(mistakes, errors.New("redisstore: a Ring spreads keys over servers that know nothing of each other: want a client of one server or of a Cluster"))
+	}
+	if strings.ContainsFunc(prefix, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '{' || r == '}' }) || len(prefix) > 64 {
+		mistakes = append(mistakes, fmt.Errorf("redisstore: Prefix %q: at most 64 characters, and no braces, spaces or control characters", prefix))
+	}
+	return mistakes
 }
 
 func (s *Store) bucketsKey() string { return s.options.Prefix + ":buckets" }
@@ -130,6 +136,11 @@ func (s *Store) userKeys(userID string) (ledger, feed string) {
 // call makes one call on Redis and returns when it has answered, when ctx is done
 // or when its time is up: a client may have settings of its own and overstay.
 func call[T any](ctx context.Context, s *Store, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
+	return within(ctx, s.client, patience, f)
+}
+
+// within is call for whoever has a client.
+func within[T any](ctx context.Context, client redis.UniversalClient, patience time.Duration, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type reply struct {
@@ -151,12 +162,12 @@ func call[T any](ctx context.Context, s *Store, patience time.Duration, f func(c
 	select {
 	case r := <-replies:
 		if r.err != nil {
-			s.reroute()
+			reroute(client)
 			return none, fmt.Errorf("redisstore: %w", r.err)
 		}
 		return r.value, nil
 	case <-ctx.Done():
-		s.reroute()
+		reroute(client)
 		return none, fmt.Errorf("redisstore: %w", context.Cause(ctx))
 	}
 }
@@ -164,8 +175,8 @@ func call[T any](ctx context.Context, s *Store, patience time.Duration, f func(c
 // reroute has a client of a Cluster ask again who has which slots, soon and in the
 // background. By itself it does so once a minute and when a server sends it elsewhere,
 // as a dead one does not.
-func (s *Store) reroute() {
-	if cluster, ok := s.client.(*redis.ClusterClient); ok {
+func reroute(client redis.UniversalClient) {
+	if cluster, ok := client.(*redis.ClusterClient); ok {
 		cluster.ReloadState(context.Background())
 	}
 }

@@ -118,9 +118,9 @@ var rules = []rule{
 	},
 	{
 		name:   "redisstore imports",
-		reason: "the client is the app's own; whatever else the store imports, every user of it gets",
+		reason: "the client is the app's own, and a rate limit is a script on it; whatever else the store imports, every user of it gets",
 		about:  func(s source) bool { return s.in("redisstore") && !s.in("redisstore/internal") && !s.test },
-		breaks: importsBeyond(inStd, under(core), under("github.com/redis/go-redis/v9")),
+		breaks: importsBeyond(inStd, under(core), under("github.com/redis/go-redis/v9"), among("github.com/go-redis/redis_rate/v10")),
 	},
 	{
 		name:   "sqlstore imports",

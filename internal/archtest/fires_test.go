@@ -18,6 +18,8 @@ func TestRulesFire(t *testing.T) {
 		{"core imports", "core/a.go", `package core; import _ "github.com/gin-gonic/gin"`},
 		{"core imports", "core/storetest/a.go", `package storetest; import _ "` + module + `/memstore"`},
 		{"core imports", "core/a.go", `package core; import _ "github.com/golang-jwt/jwt/v5hacked"`},
+		{"core imports", "core/a.go", `package core; import _ "github.com/throttled/throttled/v2/store/memstore"`},
+		{"", "core/a.go", `package core; import _ "github.com/throttled/throttled/v2"`},
 		{"", "core/a_test.go", `package core; import _ "pgregory.net/rapid"`},
 		{"", "core/storetest/a.go", `package storetest; import _ "` + core + `"`},
 		{"", "core/a.go", `package core; import (_ "crypto/hmac"; _ "github.com/golang-jwt/jwt/v5"; _ "golang.org/x/sync/singleflight")`},
@@ -61,6 +63,8 @@ func TestRulesFire(t *testing.T) {
 		{"", "fiberauth/a.go", `package fiberauth; import _ "github.com/gofiber/fiber/v2"; import _ "github.com/valyala/fasthttp"`},
 
 		{"redisstore imports", "redisstore/a.go", `package redisstore; import _ "github.com/alicebob/miniredis/v2"`},
+		{"redisstore imports", "redisstore/a.go", `package redisstore; import _ "github.com/go-redis/redis_rate/v9"`},
+		{"", "redisstore/a.go", `package redisstore; import _ "github.com/go-redis/redis_rate/v10"`},
 		{"stores read no clock", "redisstore/a.go", `package redisstore; import "time"; var f = time.Until`},
 		{"", "redisstore/a.go", `package redisstore; import _ "github.com/redis/go-redis/v9"`},
 		{"", "redisstore/internal/a/a.go", `package a; import _ "github.com/alicebob/miniredis/v2"`},
