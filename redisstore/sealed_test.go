@@ -73,9 +73,9 @@ func TestSealedInRedis(t *testing.T) {
 			}
 		}
 	}
-	// An address, a User-Agent and a name in each session, an address and a name of
-	// each device.
-	if n := strings.Count(held.String(), "sealed\t1:2026-01:"); n != 10 {
-		t.Errorf("Redis holds %d sealed values, want 10", n)
+	// An address, a User-Agent, a name and a browser of each session, an address, a name
+	// and a browser of each device, each network, and two reasons of the second session.
+	if n := strings.Count(held.String(), "sealed\t1:2026-01:"); n != 18 {
+		t.Errorf("Redis holds %d sealed values, want 18", n)
 	}
 }

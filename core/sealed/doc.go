@@ -12,18 +12,18 @@
 // # What is sealed
 //
 // In sessions, known devices, known networks and pending sign-ins: the address or the
-// network's prefix, the User-Agent, the device's name, country and city, and the
-// sentences of a risk score. Each is a value of its own, for one user and one field;
+// network's prefix, the User-Agent, the device's name and browser, country and
+// city, and the sentences of a risk score. Each is a value of its own, for one user and one field;
 // what is empty stays empty. Of an event: the address, the User-Agent and those sentences.
 //
 // Everything else stays in the clear: user ids, ids of sessions and devices,
-// device type, client type, browser and system, times, numbers of networks (ASN),
+// device type, client type and system, times, numbers of networks (ASN),
 // scores and the codes of their reasons, AMR, scopes, roles, and the app's own claims, which are the
 // app's to keep free of personal data. Of a sealed value its length shows, to
 // the byte. The feed of revocations holds no personal data but user ids.
 //
 // Nonces are random: the same address is another text each time, so a database
-// can't be searched or grouped by address, User-Agent, device name or place, not
+// can't be searched or grouped by address, User-Agent, device name, browser or place, not
 // even for an exact match. User ids and all else in the clear can still be looked for.
 //
 // A value of n bytes takes 10 + len(Key.ID) + ⌈4(n+28)/3⌉ bytes, one line of ASCII

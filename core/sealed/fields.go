@@ -12,6 +12,7 @@ func eachOf(s *core.Session, do func(Field, *string)) {
 	do(IP, &s.IP)
 	do(UserAgent, &s.UserAgent)
 	do(DeviceName, &s.Device.Name)
+	do(Browser, &s.Device.Browser) // of a program that nobody knows, what it says of itself
 	do(Country, &s.Location.Country)
 	do(City, &s.Location.City)
 	eachOfRisk(&s.Risk, do)
@@ -28,6 +29,7 @@ func eachOfRisk(r *core.Risk, do func(Field, *string)) {
 func eachOfDevice(d *core.KnownDevice, do func(Field, *string)) {
 	do(IP, &d.IP)
 	do(DeviceName, &d.Name)
+	do(Browser, &d.Browser)
 	do(Country, &d.Location.Country)
 	do(City, &d.Location.City)
 }

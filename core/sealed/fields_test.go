@@ -25,19 +25,19 @@ import (
 // clear and is known to. One that is added to core stands in neither list.
 var (
 	personal = []string{
-		"Put.Device.Name", "Put.IP", "Put.UserAgent", "Put.Location.Country", "Put.Location.City", "Put.Risk.Reasons.Detail",
-		"Devices.Device.Name", "Devices.IP", "Devices.Location.Country", "Devices.Location.City",
+		"Put.Device.Name", "Put.Device.Browser", "Put.IP", "Put.UserAgent", "Put.Location.Country", "Put.Location.City", "Put.Risk.Reasons.Detail",
+		"Devices.Device.Name", "Devices.Device.Browser", "Devices.IP", "Devices.Location.Country", "Devices.Location.City",
 		"Networks.Prefix", "Networks.Location.Country", "Networks.Location.City",
-		"Pending.Session.Device.Name", "Pending.Session.IP", "Pending.Session.UserAgent", "Pending.Session.Location.Country",
+		"Pending.Session.Device.Name", "Pending.Session.Device.Browser", "Pending.Session.IP", "Pending.Session.UserAgent", "Pending.Session.Location.Country",
 		"Pending.Session.Location.City", "Pending.Session.Risk.Reasons.Detail",
 	}
 	inTheClear = []string{
-		"Put.Revoked.JTI", "Put.Device.ID", "Put.Device.Type", "Put.Device.ClientType", "Put.Device.Browser", "Put.Device.OS",
+		"Put.Revoked.JTI", "Put.Device.ID", "Put.Device.Type", "Put.Device.ClientType", "Put.Device.OS",
 		"Put.Risk.Reasons.Code", "Put.AMR", "Put.Scopes", "Put.Roles", "Put.Claims",
 		"End.Reason",
-		"Devices.Device.ID", "Devices.Device.Type", "Devices.Device.ClientType", "Devices.Device.Browser", "Devices.Device.OS",
+		"Devices.Device.ID", "Devices.Device.Type", "Devices.Device.ClientType", "Devices.Device.OS",
 		"Pending.Session.Revoked.JTI", "Pending.Session.Device.ID", "Pending.Session.Device.Type", "Pending.Session.Device.ClientType",
-		"Pending.Session.Device.Browser", "Pending.Session.Device.OS", "Pending.Session.Risk.Reasons.Code",
+		"Pending.Session.Device.OS", "Pending.Session.Risk.Reasons.Code",
 		"Pending.Session.AMR", "Pending.Session.Scopes", "Pending.Session.Roles", "Pending.Session.Claims",
 		"Foreign.JTI", "Publish.UserID", "Publish.JTI",
 	}
@@ -193,7 +193,7 @@ func TestEveryFieldIsItsOwn(t *testing.T) {
 	sealer := newSealer(t, newKey("a"))
 	commit(t, sealer.Store(inner), "alice", filled())
 	fields := map[string]sealed.Field{
-		"IP": sealed.IP, "UserAgent": sealed.UserAgent, "Name": sealed.DeviceName,
+		"IP": sealed.IP, "UserAgent": sealed.UserAgent, "Name": sealed.DeviceName, "Browser": sealed.Browser,
 		"Country": sealed.Country, "City": sealed.City, "Detail": sealed.RiskDetail, "Prefix": sealed.Network,
 	}
 	n := 0

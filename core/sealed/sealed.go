@@ -44,6 +44,7 @@ const (
 	Network    Field = "network" // of known networks: the prefix
 	UserAgent  Field = "user_agent"
 	DeviceName Field = "device_name"
+	Browser    Field = "browser"
 	Country    Field = "country"
 	City       Field = "city"
 	RiskDetail Field = "risk_detail" // of sessions and events

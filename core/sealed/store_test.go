@@ -298,7 +298,7 @@ func TestRotation(t *testing.T) {
 	next := core.Change{ID: core.ID{2}, If: first.ID, At: first.At, KeepUntil: first.KeepUntil, Put: first.Put[:1]}
 	commit(t, with(fresh, old), "alice", next)
 	want = next.Apply(want)
-	holds("one session written anew", all-7, 7)
+	holds("one session written anew", all-8, 8)
 	reads("of both keys", with(fresh, old))
 	reads("of both, in the other order", with(old, fresh))
 	refuses("too early", with(fresh), `key "old"`)
