@@ -43,9 +43,15 @@ func (a *Auth) setRefreshCookie(h http.Header, p *Pair) {
 	addCookie(h, a.cookie(a.config.Cookie.Name, p.RefreshToken, p.cookieLife))
 }
 
-// setDeviceCookie adds the cookie by which a browser's device is known again.
-func (a *Auth) setDeviceCookie(h http.Header, d Device) error {
-	token, err := a.secret.mintDevice(deviceToken{ID: d.ID, Signed: d.Signed}, a.now())
+// setDeviceCookie adds the cookie by which a browser's device is known again. was is the
+// device that the request presented: if it is the same it keeps the accounts it knows.
+func (a *Auth) setDeviceCookie(h http.Header, d Device, was deviceToken, account accountTag) error {
+	t := deviceToken{ID: d.ID, Signed: d.Signed}
+	if was.ID == t.ID && was.Signed == t.Signed {
+		t.accounts = was.accounts
+	}
+	t.learn(account)
+	token, err := a.secret.mintDevice(t, a.now())
 	if err != nil {
 		return ErrInternal.because(err)
 	}
@@ -60,7 +66,7 @@ func addCookie(h http.Header, c *http.Cookie) { h.Add("Set-Cookie", c.String()) 
 
 // presentedDevice returns the device that a request presents: that of the
 // device cookie, if there is exactly one authentic, else what the client says.
-func (a *Auth) presentedDevice(r Request, said string) (id string, signed bool) {
+func (a *Auth) presentedDevice(r Request, said string) deviceToken {
 	var found []deviceToken
 	for _, v := range distinct(r.Cookies(deviceCookieName(a.config.Cookie.Insecure))...) {
 		if d, err := a.secret.openDevice(v); err == nil {
@@ -68,7 +74,7 @@ func (a *Auth) presentedDevice(r Request, said string) (id string, signed bool) 
 		}
 	}
 	if len(found) == 1 {
-		return found[0].ID, found[0].Signed
+		return found[0]
 	}
-	return said, false
+	return deviceToken{ID: said}
 }

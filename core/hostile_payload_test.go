@@ -220,7 +220,7 @@ var payloadGenerators = []generator{
 			f.t.Fatal(err)
 		}
 		refresh, err1 := secrets.mintRefresh(refreshToken{f.claims.Session, 1 + f.rnd.Uint64N(99), f.claims.Subject}, tokenTime)
-		device, err2 := secrets.mintDevice(deviceToken{f.claims.ID.String(), true}, tokenTime)
+		device, err2 := secrets.mintDevice(deviceToken{ID: f.claims.ID.String(), Signed: true}, tokenTime)
 		if err1 != nil || err2 != nil {
 			f.t.Fatal(err1, err2)
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	addressTimes    = 10                  // as many sign-ins of an address as of an account
-	failuresKept    = 15 * time.Minute    // a failed sign-in counts for this long at most
-	deviceKnownFor  = 30 * 24 * time.Hour // a device has a count of its own
+	addressTimes    = 10               // as many sign-ins of an address as of an account
+	failuresKept    = 15 * time.Minute // a failed sign-in counts for this long at most
 	limiterTimeout  = 250 * time.Millisecond
 	limiterAwayFor  = time.Second // after a failure the Limiter is not asked
+	limiterMost     = 1024        // calls of the Limiter under way at once
 	limiterKeyBytes = 16          // of a hash
 )
 
@@ -31,26 +31,27 @@ type limiters struct {
 	limiter Limiter // nil: the Auth itself does
 	own     Limiter // and if the other fails
 	away    atomic.Int64
+	asked   chan struct{} // has a place for each call of limiter that is under way
 
-	account, device, address, known, failures limited
-	stepUp, refresh, logoutAll, lookup        limited
+	account, device, address, failures limited
+	stepUp, refresh, logoutAll, lookup limited
 }
 
 func newLimiters(l Limits, limiter Limiter) limiters {
 	minutely := func(name string, count int) limited { return limited{name, Rate{count, time.Minute}} }
 	account := minutely("login_account", l.Login)
 	few := account.rate.Count
-	device, address, failures, known := account, account, account, account
-	device.name, address.name, failures.name, known.name = "login_device", "login_address", "login_failures", "known_device"
+	device, address, failures := account, account, account
+	device.name, address.name, failures.name = "login_device", "login_address", "login_failures"
 	address.rate.Count = few * addressTimes
 	if few > 0 {
 		failures.rate = Rate{failuresMost / failurePoints, failuresKept}
-		known.rate = Rate{1, deviceKnownFor}
 	}
 	return limiters{
 		limiter: limiter,
 		own:     NewLimiter(),
-		account: account, device: device, address: address, failures: failures, known: known,
+		asked:   make(chan struct{}, limiterMost),
+		account: account, device: device, address: address, failures: failures,
 		stepUp:    minutely("step_up", l.StepUp),
 		refresh:   minutely("refresh", l.Refresh),
 		logoutAll: minutely("logout_all", l.LogoutAll),
@@ -70,7 +71,7 @@ func (a *Auth) take(ctx context.Context, what *limited, who string, n int) Allow
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limiterTimeout)
 	defer cancel()
 	if now := a.now().UnixNano(); l.limiter != nil && now >= l.away.Load() {
-		got, err := outside(ctx, a.outsiders, func(ctx context.Context) (Allowance, error) { return l.limiter.Take(ctx, key, what.rate, n) })
+		got, err := outside(ctx, l.asked, func(ctx context.Context) (Allowance, error) { return l.limiter.Take(ctx, key, what.rate, n) })
 		if err == nil {
 			return got
 		}
@@ -104,20 +105,20 @@ func (a *Auth) limit(ctx context.Context, what *limited, who string, seen Event)
 // the password, and [Auth.SignInFailed] if that is wrong. username is what the user
 // typed; case and surrounding space make no difference.
 func (a *Auth) AllowSignIn(r Request, username string) error {
-	client := a.clientOf(r)
-	client.DeviceID, client.Signed = a.presentedDevice(r, "")
-	return a.allowSignIn(r.Context(), &client, username)
+	client, device := a.clientOf(r), a.presentedDevice(r, "")
+	client.DeviceID = device.ID
+	return a.allowSignIn(r.Context(), &client, &device, username)
 }
 
 // SignInFailed counts a sign-in whose credentials were wrong, see [Evidence].Failures,
 // and audits it. cause is what it was refused with, such as ErrInvalidCredentials.
 func (a *Auth) SignInFailed(r Request, username string, cause error) {
 	client := a.clientOf(r)
-	client.DeviceID, _ = a.presentedDevice(r, "")
+	client.DeviceID = a.presentedDevice(r, "").ID
 	a.signInFailed(r.Context(), &client, username, cause)
 }
 
-func (a *Auth) allowSignIn(ctx context.Context, c *Client, username string) error {
+func (a *Auth) allowSignIn(ctx context.Context, c *Client, d *deviceToken, username string) error {
 	seen := c.seen()
 	if address := addressKey(c.IP); address != "" {
 		if err := a.limit(ctx, &a.limits.address, address, seen); err != nil {
@@ -125,8 +126,8 @@ func (a *Auth) allowSignIn(ctx context.Context, c *Client, username string) erro
 		}
 	}
 	account := accountKey(username)
-	if c.Signed && !a.take(ctx, &a.limits.known, account+c.DeviceID, 0).OK {
-		return a.limit(ctx, &a.limits.device, account+c.DeviceID, seen)
+	if d.knows(username) {
+		return a.limit(ctx, &a.limits.device, account+d.ID, seen)
 	}
 	return a.limit(ctx, &a.limits.account, account, seen)
 }
@@ -155,13 +156,6 @@ func (a *Auth) failures(ctx context.Context, username string) int {
 		return 0
 	}
 	return what.rate.Count - a.take(ctx, what, accountKey(username), 0).Left
-}
-
-// signedInOn gives a device that an account has signed in on a count of its own.
-func (a *Auth) signedInOn(ctx context.Context, d *Device, username string) {
-	if d.Signed && username != "" {
-		a.take(ctx, &a.limits.known, accountKey(username)+d.ID, 1)
-	}
 }
 
 // seen returns what is audited of a client.

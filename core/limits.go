@@ -6,8 +6,9 @@ type Limits struct {
 	// Off switches every limit off.
 	Off bool
 	// Login is how many sign-ins are tried of one account, right or wrong; of one
-	// address (IPv6: /64) ten times as many. A device on which the account has signed
-	// in lately has a count of its own, so that others can't lock its user out. 0: 10.
+	// address (IPv6: /64) ten times as many. A browser whose device cookie says
+	// that it has signed in to the account before has a count of its own, so that others
+	// can't lock its user out. 0: 10.
 	Login int
 	// StepUp is how many second factors are tried of one user. 0: 5.
 	StepUp int

@@ -36,28 +36,28 @@ func (a *Auth) SignInFrom(r Request, f SignInForm) (Pair, http.Header, error) {
 	if err := a.sameSite(r); err != nil {
 		return Pair{}, nil, err
 	}
-	client, err := a.formClient(r, &f)
+	client, device, err := a.formClient(r, &f)
 	if err != nil {
 		return Pair{}, nil, err
 	}
-	return a.signInFrom(r, client, &f)
+	return a.signInFrom(r, client, device, &f)
 }
 
-// formClient returns who is signing in, or what of it can't be.
-func (a *Auth) formClient(r Request, f *SignInForm) (Client, error) {
+// formClient returns who is signing in and on what device, or what of it can't be.
+func (a *Auth) formClient(r Request, f *SignInForm) (Client, deviceToken, error) {
 	if f.Delivery != "" && f.Delivery != "cookie" && f.Delivery != "body" {
-		return Client{}, ErrBadRequest.saying(`delivery must be "cookie" or "body"`)
+		return Client{}, deviceToken{}, ErrBadRequest.saying(`delivery must be "cookie" or "body"`)
 	}
-	client := a.clientOf(r)
-	client.DeviceID, client.Signed = a.presentedDevice(r, f.DeviceID)
+	client, device := a.clientOf(r), a.presentedDevice(r, f.DeviceID)
+	client.DeviceID, client.Signed = device.ID, device.Signed
 	client.DeviceName, client.ClientType = f.DeviceName, f.ClientType
 	if client.DeviceID == "" {
 		client.Signed = f.Delivery != "body" // the server names it, in a cookie or not
 	}
-	return client, client.check()
+	return client, device, client.check()
 }
 
-func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.Header, error) {
+func (a *Auth) signInFrom(r Request, client Client, device deviceToken, f *SignInForm) (Pair, http.Header, error) {
 	presented := a.presentedRefresh(r)
 	pair, err := a.SignIn(r.Context(), SignInRequest{
 		Identity:  f.Identity,
@@ -66,10 +66,11 @@ func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.H
 		CheckedAt: f.CheckedAt,
 		Confirm:   f.Confirm,
 		Failures:  a.failures(r.Context(), f.Username),
+		username:  f.Username,
 	})
 	if errors.Is(err, ErrStepUpRequired) && f.Delivery != "body" {
 		cookies := make(http.Header, 1) // the second factor has to come from this device
-		if failed := a.setDeviceCookie(cookies, pair.Session.Device); failed != nil {
+		if failed := a.setDeviceCookie(cookies, pair.Session.Device, device, accountTag{}); failed != nil {
 			return Pair{}, nil, failed
 		}
 		return Pair{}, cookies, err
@@ -77,18 +78,17 @@ func (a *Auth) signInFrom(r Request, client Client, f *SignInForm) (Pair, http.H
 	if err != nil {
 		return Pair{}, nil, err
 	}
-	a.signedInOn(r.Context(), &pair.Session.Device, f.Username)
-	return a.deliver(pair, f.Delivery, presented)
+	return a.deliver(pair, f.Delivery, presented, device)
 }
 
 // deliver returns the pair as it is delivered, and the cookies that go with it.
-func (a *Auth) deliver(pair Pair, delivery string, presented []string) (Pair, http.Header, error) {
+func (a *Auth) deliver(pair Pair, delivery string, presented []string, device deviceToken) (Pair, http.Header, error) {
 	pair.inBody = delivery == "body"
 	cookies := make(http.Header, 1)
 	switch {
 	case !pair.inBody:
 		a.setRefreshCookie(cookies, &pair)
-		if err := a.setDeviceCookie(cookies, pair.Session.Device); err != nil {
+		if err := a.setDeviceCookie(cookies, pair.Session.Device, device, pair.account); err != nil {
 			return Pair{}, nil, err
 		}
 	case len(presented) > 0:
@@ -129,11 +129,11 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 		Username:   body.Username,
 		CheckedAt:  a.now(),
 	}
-	client, err := a.formClient(r, &form) // before the password is looked at
+	client, device, err := a.formClient(r, &form) // before the password is looked at
 	if err != nil {
 		return Response{}, err
 	}
-	if err := a.allowSignIn(r.Context(), &client, body.Username); err != nil {
+	if err := a.allowSignIn(r.Context(), &client, &device, body.Username); err != nil {
 		return Response{}, err
 	}
 	credentials := Credentials{Username: body.Username, Password: body.Password}
@@ -152,7 +152,7 @@ func (a *Auth) serveLogin(r Request) (Response, error) {
 		}
 		return err
 	}
-	pair, cookies, err := a.signInFrom(r, client, &form)
+	pair, cookies, err := a.signInFrom(r, client, device, &form)
 	if err != nil && cookies != nil {
 		return a.Problem(err).with(cookies), nil
 	}

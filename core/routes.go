@@ -92,7 +92,7 @@ func (a *Auth) serveRefresh(r Request) (Response, error) {
 	case !validText(body.DeviceID):
 		return Response{}, errDeviceID
 	}
-	device, _ := a.presentedDevice(r, body.DeviceID)
+	device := a.presentedDevice(r, body.DeviceID).ID
 	client := a.clientOf(r)
 	if err := a.allowRefresh(r.Context(), &client, device, tokens[0]); err != nil {
 		return Response{}, err

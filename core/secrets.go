@@ -62,7 +62,7 @@ type sealedKind struct {
 var (
 	refreshKind = &sealedKind{0, "sprt_", "sallyport v1 refresh token", idSize + 1 + 1, sealBodyMax}
 	deviceKind  = &sealedKind{1, "spdt_", "sallyport v1 device token", 1 + 1, 1 + textCap}
-	pendingKind = &sealedKind{2, "sppt_", "sallyport v1 pending sign-in", idSize + 1, idSize + userIDMax}
+	pendingKind = &sealedKind{2, "sppt_", "sallyport v1 pending sign-in", idSize + len(accountTag{}) + 1, idSize + len(accountTag{}) + userIDMax}
 	sealedKinds = [...]*sealedKind{refreshKind, deviceKind, pendingKind}
 )
 

@@ -56,6 +56,8 @@ type SignInRequest struct {
 	// Failures are how many sign-ins to this account have failed in the last minutes,
 	// see [Evidence]. SignInFrom knows it by SignInForm.Username.
 	Failures int
+
+	username string // what the user typed; "": not said
 }
 
 // Pair is what a sign-in or a refresh answers with.
@@ -71,6 +73,7 @@ type Pair struct {
 	// may hold a newer one by the time it arrives.
 	Same bool
 
+	account    accountTag    // what the user signed in as, for the device to remember
 	inBody     bool          // the client gets the refresh token in the body
 	cookieLife time.Duration // until the refresh token can't be good any more
 }
@@ -101,7 +104,17 @@ func (a *Auth) SignIn(ctx context.Context, r SignInRequest) (Pair, error) {
 		failures: r.Failures,
 		checked:  req.checked,
 		confirm:  r.Confirm,
+		account:  req.account(r.username),
 	})
+}
+
+// account returns what a sign-in's device remembers of its user's name.
+func (r *signInRequest) account(username string) accountTag {
+	if username == "" {
+		return accountTag{}
+	}
+	d := deviceToken{ID: r.session.Device.ID}
+	return d.tagOf(username)
 }
 
 // beginning is a sign-in whose user is known, or one that waited and goes on.
@@ -112,6 +125,7 @@ type beginning struct {
 	failures int
 	checked  time.Time
 	confirm  func(context.Context) error
+	account  accountTag
 }
 
 // begin begins a session, or has it wait, and audits what became of it.
@@ -191,6 +205,7 @@ func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
 	if req.fulfils.IsZero() { // else the user was told when it began to wait
 		a.notify(EventSignedIn, userID, &out.session)
 	}
+	out.pair.account = b.account
 	return out.pair, nil
 }
 

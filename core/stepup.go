@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,15 +16,17 @@ import (
 //	byte 0       version, 1
 //	bytes 1-4    id of the secret (HKDF-SHA256)
 //	bytes 5-20   id of what waits
+//	bytes 21-28  what the device is to remember of the user's name; zero: nothing
 //	then         user id, 1-255 bytes of UTF-8, as far as the MAC
 //	last 32      HMAC-SHA-256 of "sppt_" and all bytes before
 type pendingToken struct {
-	ID   ID
-	User string
+	ID      ID
+	Account accountTag
+	User    string
 }
 
 func (r *secretRing) mintPending(t pendingToken, now time.Time) (string, error) {
-	return r.seal(pendingKind, append(t.ID[:], t.User...), now)
+	return r.seal(pendingKind, slices.Concat(t.ID[:], t.Account[:], []byte(t.User)), now)
 }
 
 // openPending reads what a ring with the same secret wrote.
@@ -32,7 +35,8 @@ func (r *secretRing) openPending(s string) (pendingToken, error) {
 	if err != nil {
 		return pendingToken{}, err
 	}
-	t := pendingToken{ID(body), string(body[idSize:])}
+	user := body[idSize+len(accountTag{}):]
+	t := pendingToken{ID(body), accountTag(body[idSize:]), string(user)}
 	if t.ID.IsZero() || checkUserID(t.User) != nil {
 		return pendingToken{}, errSealedBody
 	}
@@ -113,6 +117,7 @@ func (a *Auth) StepUp(ctx context.Context, r StepUpRequest) (Pair, error) {
 		request:  req,
 		replaces: r.Replaces,
 		checked:  try.session.CreatedAt,
+		account:  token.Account,
 	})
 }
 
@@ -131,7 +136,7 @@ func (a *Auth) StepUpFrom(r Request, f StepUpForm) (Pair, http.Header, error) {
 		return Pair{}, nil, err
 	}
 	form := SignInForm{DeviceID: f.DeviceID, Delivery: f.Delivery}
-	client, err := a.formClient(r, &form)
+	client, device, err := a.formClient(r, &form)
 	if err != nil {
 		return Pair{}, nil, err
 	}
@@ -140,7 +145,7 @@ func (a *Auth) StepUpFrom(r Request, f StepUpForm) (Pair, http.Header, error) {
 	if err != nil {
 		return Pair{}, nil, err
 	}
-	return a.deliver(pair, f.Delivery, presented)
+	return a.deliver(pair, f.Delivery, presented, device)
 }
 
 // keepWaiting answers a sign-in that waits for its second factor.
@@ -155,7 +160,7 @@ func (a *Auth) keepWaiting(ctx context.Context, b beginning, out signInOutcome, 
 			return Pair{}, cmp.Or(failed, a.refuseSignIn(ctx, seen, err))
 		}
 	}
-	token, err := a.secret.mintPending(pendingToken{b.request.session.ID, b.userID}, a.now())
+	token, err := a.secret.mintPending(pendingToken{b.request.session.ID, b.account, b.userID}, a.now())
 	if err != nil {
 		return Pair{}, ErrInternal.because(err)
 	}

@@ -171,5 +171,5 @@ func (w *LoginWatch) cookiesOf(k *known, s *Session) (http.Header, error) {
 	}
 	cookies := make(http.Header, 1)
 	a.setRefreshCookie(cookies, &pair)
-	return cookies, a.setDeviceCookie(cookies, s.Device)
+	return cookies, a.setDeviceCookie(cookies, s.Device, a.presentedDevice(w.request, ""), accountTag{})
 }
