@@ -20,7 +20,7 @@ func (a *Auth) AdminRoutes(rules ...Rule) []Route {
 			return serve(acting{r, WithActor(r.Context(), p.UserID)}, p)
 		})))
 	}
-	return []Route{
+	return a.observed([]Route{
 		{http.MethodGet, "/users/{user}/tokens", behind(a.serveUserTokens)},
 		{http.MethodGet, "/users/{user}/token-count", behind(a.serveTokenCount)},
 		{http.MethodPost, "/users/{user}/logout", behind(a.serveUserLogout)},
@@ -28,7 +28,7 @@ func (a *Auth) AdminRoutes(rules ...Rule) []Route {
 		{http.MethodPost, "/tokens/revoke", behind(a.serveRevokeToken)},
 		{http.MethodPost, "/tokens/lookup", behind(a.serveLookup)},
 		{http.MethodPost, "/online", behind(a.serveOnline)},
-	}
+	})
 }
 
 // acting is a request of somebody who does something with the sessions of others.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -115,6 +116,9 @@ func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
 		e.By, _ = ctx.Value(actorKey{}).(string)
 	}
 	a.config.Audit(ctx, e)
+	if o := a.config.Observer; o != nil {
+		o.Audited(name, cmp.Or(string(e.Reason), e.Cause))
+	}
 }
 
 // auditEnded records the end of sessions. err is what the commit answered.

@@ -65,7 +65,7 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 		stop:     func() {},
 	}
 	a.began = now()
-	a.store = &breaker{store: s.config.Store, tripped: a.lost}
+	a.store = &breaker{store: s.config.Store, observer: s.config.Observer, now: now, tripped: a.lost}
 	a.outage.now.Store(&standing{ModeNormal, a.began})
 	a.sent.waits = make(map[told]sending)
 	a.apart.users = make(map[string]*apartUser)
@@ -130,7 +130,9 @@ func (a *Auth) sweep(ctx context.Context, store Sweeper) {
 		}
 		for more := true; more && ctx.Err() == nil; {
 			call, cancel := context.WithTimeout(ctx, a.config.StoreTimeout)
+			began := a.store.begins()
 			n, err := store.Sweep(call, ledgerTime(a.now()).Add(-expiredKept), sweepLimit)
+			a.store.observe(call, "sweep", began, err)
 			cancel()
 			more = err == nil && n >= sweepLimit
 		}

@@ -18,9 +18,11 @@ import (
 // It is not a general one, since those let some requests through, which wait: here one
 // goroutine asks all the time anyway.
 type breaker struct {
-	store   Store
-	open    atomic.Bool
-	retired atomic.Bool // it never opens again
+	store    Store
+	observer Observer // nil: nobody
+	now      func() time.Time
+	open     atomic.Bool
+	retired  atomic.Bool // it never opens again
 	// tripped is called when it opens, or is to and is open already, with the last failure.
 	tripped func(error)
 
@@ -83,7 +85,9 @@ func (b *breaker) Load(ctx context.Context, userID string) (Ledger, error) {
 	if b.open.Load() {
 		return Ledger{}, errTripped
 	}
+	began := b.begins()
 	l, err := b.store.Load(ctx, userID)
+	b.observe(ctx, "load", began, err)
 	b.ran(userID, err)
 	return l, err
 }
@@ -94,7 +98,9 @@ func (b *breaker) LoadMany(ctx context.Context, userIDs []string) (map[string]Le
 		return nil, errTripped
 	}
 	if many, ok := b.store.(ManyLoader); ok {
+		began := b.begins()
 		ledgers, err := many.LoadMany(ctx, userIDs)
+		b.observe(ctx, "load_many", began, err)
 		b.ran("", err)
 		return ledgers, err
 	}
@@ -113,14 +119,19 @@ func (b *breaker) Commit(ctx context.Context, userID string, c Change) (Ledger, 
 	if b.open.Load() {
 		return Ledger{}, errTripped
 	}
+	began := b.begins()
 	l, err := b.store.Commit(ctx, userID, c)
+	b.observe(ctx, "commit", began, err)
 	b.ran(userID, err)
 	return l, err
 }
 
 // Tail is let through in any case. That it fails alone opens nothing: see answers.
 func (b *breaker) Tail(ctx context.Context, after Cursor, wait time.Duration) (Batch, error) {
-	return b.store.Tail(ctx, after, wait)
+	began := b.begins()
+	batch, err := b.store.Tail(ctx, after, wait)
+	b.observe(ctx, "tail", began, err)
+	return batch, err
 }
 
 // probeUser is whose ledger is loaded to see whether the store answers: nobody's.
@@ -129,7 +140,10 @@ const probeUser = "sallyport-probe"
 // answers asks for something else after a call has failed: a feed or a ledger that can't
 // be read is no reason to refuse what the store can do.
 func (b *breaker) answers(ctx context.Context) bool {
-	if _, err := b.store.Load(ctx, probeUser); err != nil {
+	began := b.begins()
+	_, err := b.store.Load(ctx, probeUser)
+	b.observe(ctx, "load", began, err)
+	if err != nil {
 		return false
 	}
 	b.close()

@@ -25,8 +25,12 @@ func (a *Auth) DropUses() {
 
 // VerifyAlone is Verify, with a load of its own: it waits for no other caller.
 func (a *Auth) VerifyAlone(ctx context.Context, token string) (*Principal, error) {
-	return a.admit(ctx, token, a.now(), true)
+	p, _, err := a.admit(ctx, token, a.now(), true)
+	return p, err
 }
 
 // TakeIn has the feed take revocations in, as if it had read them.
 func (a *Auth) TakeIn(events []Revocation) { a.feed.enforce(events, a.now()) }
+
+// Record audits an event.
+func (a *Auth) Record(ctx context.Context, name EventName, e Event) { a.audit(ctx, name, e) }

@@ -54,12 +54,14 @@ func (g *Guard) Check(r Request) Decision {
 		token, err = g.auth.presented(r)
 	}
 	if token == "" && err == nil && g.optional {
+		g.observe("anonymous", false)
 		return Decision{}
 	}
 	now, ctx := g.auth.now(), r.Context()
 	var p *Principal
+	var cached bool
 	if err == nil {
-		p, err = g.auth.admit(ctx, token, now, g.strict)
+		p, cached, err = g.auth.admit(ctx, token, now, g.strict)
 	}
 	var broken *Rule
 	if err == nil {
@@ -68,8 +70,10 @@ func (g *Guard) Check(r Request) Decision {
 	if err != nil {
 		refusal := g.auth.refuse(r, err)
 		challenge(refusal.Header, asError(err), broken)
+		g.observe(refusal.outcome(), cached)
 		return Decision{Refusal: &refusal}
 	}
+	g.observe(outcomeOK, cached)
 	return Decision{Principal: p}
 }
 

@@ -50,6 +50,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	code string // of the refusal that it is; else ""
 }
 
 // Route is one route of a group. Path begins with "/" and is relative to where

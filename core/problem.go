@@ -45,6 +45,7 @@ func (a *Auth) Problem(err error) Response {
 	e.cause = nil // it holds what is for the log alone
 	contentType, body := a.config.Problem(e)
 	r := answerOf(e.Status, contentType, body)
+	r.code = e.Code
 	switch {
 	case e.RetryAfter > 0:
 		r.Header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))

@@ -20,18 +20,18 @@ func (a *Auth) Routes() []Route {
 	if a.config.Authenticate != nil {
 		routes = append(routes, Route{http.MethodPost, "/login", a.answer(a.fromHere(a.serveLogin))})
 	}
-	return routes
+	return a.observed(routes)
 }
 
 // KeyRoutes returns the route of the public keys (RFC 7517 section 5), to be
 // mounted at "/" so that it stands at /.well-known/jwks.json. Others may keep the
 // answer for five minutes: a new key's SignFrom has to be later than that.
 func (a *Auth) KeyRoutes() []Route {
-	return []Route{{http.MethodGet, "/.well-known/jwks.json", func(Request) Response {
+	return a.observed([]Route{{http.MethodGet, "/.well-known/jwks.json", func(Request) Response {
 		out := answerOf(http.StatusOK, "application/json", a.JWKS())
 		out.Header.Set("Cache-Control", "public, max-age=300")
 		return out
-	}}}
+	}}})
 }
 
 // handler answers a request, or says why not.

@@ -45,20 +45,21 @@ func ClaimsOf[T any](p *Principal) (T, error) {
 // Errors: ErrTokenMissing, ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked,
 // ErrStoreUnavailable.
 func (a *Auth) Verify(ctx context.Context, token string) (*Principal, error) {
-	return a.admit(ctx, token, a.now(), false)
+	p, _, err := a.admit(ctx, token, a.now(), false)
+	return p, err
 }
 
-// admit is Verify; strict: it asks the store whatever the feed says.
-func (a *Auth) admit(ctx context.Context, token string, now time.Time, strict bool) (*Principal, error) {
+// admit is Verify; strict: it asks the store whatever the feed says. before: the token
+// had been verified before.
+func (a *Auth) admit(ctx context.Context, token string, now time.Time, strict bool) (p *Principal, before bool, err error) {
 	k := a.cache.get(token)
-	before := k != nil && k.timely(now)
+	before = k != nil && k.timely(now)
 	if !before {
 		if k != nil {
 			a.cache.drop(token)
 		}
-		var err error
 		if k, err = a.readAccess(token, now); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if strict || !a.feed.passes(k, now) {
@@ -66,7 +67,7 @@ func (a *Auth) admit(ctx context.Context, token string, now time.Time, strict bo
 			if errors.Is(err, ErrTokenRevoked) {
 				a.cache.drop(token)
 			}
-			return nil, err
+			return nil, before, err
 		}
 	}
 	if !before {
@@ -78,7 +79,7 @@ func (a *Auth) admit(ctx context.Context, token string, now time.Time, strict bo
 	if !k.foreign() && !k.usage.says(k.serial, 0, now, a.uses.touch) {
 		a.uses.note(k.usage, k.userID(), use{session: k.session, serial: k.serial, at: ledgerTime(now)})
 	}
-	return k.principal, nil
+	return k.principal, before, nil
 }
 
 // readAccess returns an authentic access token, of this Auth or foreign. With

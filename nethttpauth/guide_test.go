@@ -94,6 +94,9 @@ func TestGuide(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindAllSubmatchIndex(text, -1) {
 			code, line := string(text[m[2]:m[3]]), 1+bytes.Count(text[:m[2]], []byte("\n"))
+			if strings.Contains(code, "promauth.") || strings.Contains(code, "otelauth.") {
+				continue // of other modules: their tests see that it is of an example that runs
+			}
 			if formatted, err := format.Source([]byte(code)); err != nil || string(formatted) != code {
 				t.Errorf("%s:%d: not formatted (%v), want\n%s", page, line, err, formatted)
 			}

@@ -137,6 +137,24 @@ var rules = []rule{
 		breaks: importsBeyond(inStd, among(core), under("github.com/oschwald/maxminddb-golang/v2")),
 	},
 	{
+		name:   "promauth imports",
+		reason: "the registry is the app's own, and so is what serves it; whatever else the module imports, every user of it gets",
+		about:  func(s source) bool { return s.in("promauth") && !s.test },
+		breaks: importsBeyond(inStd, among(core, module+"/internal/words", "github.com/prometheus/client_golang/prometheus")),
+	},
+	{
+		name:   "otelauth imports",
+		reason: "a library stands on OpenTelemetry's API alone: the SDK and its exporters are the app's choice",
+		about:  func(s source) bool { return s.in("otelauth") && !s.test },
+		breaks: importsBeyond(inStd, among(core, module+"/internal/words", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/metric")),
+	},
+	{
+		name:   "metrics read no clock",
+		reason: "how long something took is told: a clock of its own would measure something else",
+		about:  func(s source) bool { return (s.in("promauth") || s.in("otelauth")) && !s.test },
+		breaks: uses("time", clock...),
+	},
+	{
 		name:   "no sleeping",
 		reason: "code that sleeps cannot be cancelled, and a test that sleeps is slow on one machine and wrong on another: wait for what happens, and in testing/synctest let a timer or time.After move the clock",
 		about:  func(source) bool { return true },

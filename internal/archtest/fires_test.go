@@ -79,6 +79,16 @@ func TestRulesFire(t *testing.T) {
 		{"", "geoip/a_test.go", `package geoip; import _ "github.com/maxmind/mmdbwriter"`},
 		{"", "geoip/a.go", `package geoip; import (_ "net/netip"; _ "` + core + `"; _ "github.com/oschwald/maxminddb-golang/v2")`},
 
+		{"promauth imports", "promauth/a.go", `package promauth; import _ "github.com/prometheus/client_golang/prometheus/promhttp"`},
+		{"promauth imports", "promauth/a.go", `package promauth; import _ "` + module + `/memstore"`},
+		{"metrics read no clock", "promauth/a.go", `package promauth; import "time"; var f = time.Since`},
+		{"", "promauth/a.go", `package promauth; import _ "github.com/prometheus/client_golang/prometheus"; import _ "` + module + `/internal/words"`},
+		{"", "promauth/a_test.go", `package promauth; import _ "github.com/prometheus/client_golang/prometheus/promhttp"`},
+		{"otelauth imports", "otelauth/a.go", `package otelauth; import _ "go.opentelemetry.io/otel/sdk/metric"`},
+		{"otelauth imports", "otelauth/a.go", `package otelauth; import _ "go.opentelemetry.io/otel"`},
+		{"metrics read no clock", "otelauth/a.go", `package otelauth; import "time"; var f = time.Now`},
+		{"", "otelauth/a.go", `package otelauth; import _ "go.opentelemetry.io/otel/metric"; import _ "go.opentelemetry.io/otel/attribute"`},
+
 		{"no sleeping", "examples/a/main.go", `package main; import clock "time"; func f() { clock.Sleep(1) }`},
 		{"no sleeping", "anywhere/a_test.go", `package a; import clock "time"; var f = clock.Sleep`},
 		{"no long file", "core/a.go", "package core\n" + strings.Repeat("\n", 500)},
