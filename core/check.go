@@ -48,7 +48,7 @@ func (a *Auth) Health() Health {
 
 // Finding is something that Check found unsound, and what to do about it.
 type Finding struct {
-	Subject string // keys, store, feed, clock, cookie
+	Subject string // keys, store, feed, clock, cookie, limiter, resolver
 	Problem string
 	Remedy  string
 }
@@ -91,10 +91,38 @@ func (a *Auth) Check(ctx context.Context) []Finding {
 	if ahead := time.Duration(a.skew.Load()); ahead > max(a.policy.grace, time.Second) {
 		found("clock", "set the clocks of all processes by NTP; Forget mends a ledger that is far ahead", "a ledger was written %v ahead of this clock", ahead)
 	}
+	if err := a.checkLimiter(ctx); err != nil {
+		found("limiter", "see whether it answers; until then each process counts on its own", "%v", err)
+	}
+	if err := a.checkResolver(ctx); err != nil {
+		found("resolver", "see that its files are there and can be read; until then no place is known", "%v", err)
+	}
 	if a.config.Cookie.Insecure {
 		found("cookie", "leave Cookie.Insecure out wherever TLS is", "cookies travel without TLS")
 	}
 	return out
+}
+
+// checkLimiter asks the limiter how things stand.
+func (a *Auth) checkLimiter(ctx context.Context) error {
+	limiter := a.config.Limiter
+	if limiter == nil || a.config.Limits.Off {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, limiterTimeout)
+	defer cancel()
+	_, err := outside(ctx, a.limits.asked, func(ctx context.Context) (Allowance, error) {
+		return limiter.Take(ctx, "check", Rate{1, time.Minute}, 0)
+	})
+	return err
+}
+
+// checkResolver asks the resolver about an address of nobody (RFC 5737).
+func (a *Auth) checkResolver(ctx context.Context) error {
+	view := a.survey(ctx)
+	defer view.cancel()
+	view.place("192.0.2.1")
+	return view.failed
 }
 
 // checkStore takes the store through one life of a ledger.
