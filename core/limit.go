@@ -78,7 +78,7 @@ func (a *Auth) take(ctx context.Context, what *limited, who string, n int) Allow
 		l.away.Store(now + limiterAwayFor.Nanoseconds())
 		a.audit(ctx, EventFailed, Event{Err: fmt.Errorf("sallyport: Config.Limiter: %w", err)})
 	}
-	got, err := l.own.Take(ctx, key, what.rate, n)
+	got, err := l.own.Take(context.WithoutCancel(ctx), key, what.rate, n) // the other may have had all the time
 	if err != nil {
 		a.audit(ctx, EventFailed, Event{Err: fmt.Errorf("sallyport: the limiter in memory: %w", err)})
 		return Allowance{RetryAfter: time.Second}

@@ -31,6 +31,8 @@ var (
 
 	ErrNoUser  = errors.New("no such user")
 	NewMyStore func() core.Store
+	sendMail   func(context.Context, User, core.Notice) error
+	checkCode  func(ctx context.Context, userID, code string) error
 )
 
 type User struct {

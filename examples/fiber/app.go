@@ -55,8 +55,40 @@ func (a *app) setActive(c *fiber.Ctx) error {
 	if active {
 		return a.reply(c, api.Active(user, true, 0), nil)
 	}
-	n, err := a.auth.RevokeAll(c.UserContext(), user, core.ReasonUserInactive)
+	ctx := core.WithActor(c.UserContext(), fiberauth.Principal(c).UserID)
+	n, err := a.auth.RevokeAll(ctx, user, core.ReasonUserInactive)
 	return a.reply(c, api.Active(user, false, n), err)
+}
+
+// enrollTOTP gives the user an authenticator app, which counts once it is confirmed.
+func (a *app) enrollTOTP(c *fiber.Ctx) error {
+	secret, url, err := a.people.EnrollTOTP(fiberauth.Principal(c).UserID)
+	return a.reply(c, api.Enrolled(secret, url), err)
+}
+
+// confirmTOTP has sign-ins ask for a code from now on.
+func (a *app) confirmTOTP(c *fiber.Ctx) error {
+	var form api.CodeForm
+	if err := read(c, &form); err != nil {
+		return err
+	}
+	return a.reply(c, api.Confirmed(), a.people.ConfirmTOTP(fiberauth.Principal(c).UserID, form.Code))
+}
+
+// stepUp is the second half of a sign-in: its code. It is below the prefix of the
+// library's routes, where the cookies travel that say which browser it began in.
+func (a *app) stepUp(c *fiber.Ctx) error {
+	var form api.StepUpForm
+	if err := read(c, &form); err != nil {
+		return err
+	}
+	pair, cookies, err := a.auth.StepUpFrom(fiberauth.Request(c), core.StepUpForm{
+		Pending:  form.Pending,
+		DeviceID: form.DeviceID,
+		Delivery: form.Delivery,
+		Verify:   a.people.SecondFactor(form.Code),
+	})
+	return fiberauth.Write(c, api.SignedIn(a.auth, pair, cookies, err))
 }
 
 // health says whether revocations arrive. The server answers in either case.

@@ -60,8 +60,42 @@ func (a *app) setActive(c *gin.Context) {
 		a.reply(c, api.Active(user, true, 0), nil)
 		return
 	}
-	n, err := a.auth.RevokeAll(c.Request.Context(), user, core.ReasonUserInactive)
+	ctx := core.WithActor(c.Request.Context(), ginauth.Principal(c).UserID)
+	n, err := a.auth.RevokeAll(ctx, user, core.ReasonUserInactive)
 	a.reply(c, api.Active(user, false, n), err)
+}
+
+// enrollTOTP gives the user an authenticator app, which counts once it is confirmed.
+func (a *app) enrollTOTP(c *gin.Context) {
+	secret, url, err := a.people.EnrollTOTP(ginauth.Principal(c).UserID)
+	a.reply(c, api.Enrolled(secret, url), err)
+}
+
+// confirmTOTP has sign-ins ask for a code from now on.
+func (a *app) confirmTOTP(c *gin.Context) {
+	var form api.CodeForm
+	err := read(c, &form)
+	if err == nil {
+		err = a.people.ConfirmTOTP(ginauth.Principal(c).UserID, form.Code)
+	}
+	a.reply(c, api.Confirmed(), err)
+}
+
+// stepUp is the second half of a sign-in: its code. It is below the prefix of the
+// library's routes, where the cookies travel that say which browser it began in.
+func (a *app) stepUp(c *gin.Context) {
+	var form api.StepUpForm
+	if err := read(c, &form); err != nil {
+		a.reply(c, nil, err)
+		return
+	}
+	pair, cookies, err := a.auth.StepUpFrom(ginauth.Request(c), core.StepUpForm{
+		Pending:  form.Pending,
+		DeviceID: form.DeviceID,
+		Delivery: form.Delivery,
+		Verify:   a.people.SecondFactor(form.Code),
+	})
+	ginauth.Write(c, api.SignedIn(a.auth, pair, cookies, err))
 }
 
 // health says whether revocations arrive. The server answers in either case.

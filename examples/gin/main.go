@@ -16,6 +16,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
+	"github.com/sallyport-go/sallyport/examples/internal/mail"
 	"github.com/sallyport-go/sallyport/examples/internal/server"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
 	"github.com/sallyport-go/sallyport/examples/internal/storage"
@@ -43,6 +44,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
+	notify, err := mail.Notifier(set.Mail, people.Address)
+	if err != nil {
+		return err
+	}
 
 	kept, err := storage.Open(ctx, set)
 	if err != nil {
@@ -54,7 +59,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	config.Authenticate = people.Authenticate
 	config.Active = people.Active
 	config.Store = kept.Store
+	config.Limiter = kept.Limiter
+	config.Resolver = kept.Resolver
 	config.Audit = kept.Audit
+	config.Notify = notify
 	config.Prefix = "/api/v1/auth"
 	auth, err := core.New(config)
 	if err != nil {
@@ -87,10 +95,14 @@ func (a *app) routes(prefix string) *gin.Engine {
 
 	// The groups refuse other sites on their own; the app's routes ask for it.
 	signedIn := ginauth.Require(a.auth, core.SameSite())
+	justSignedIn := ginauth.Require(a.auth, core.SameSite(), core.Fresh(users.EnrollWithin))
 	asAdmin := ginauth.Require(a.auth, core.SameSite(), admin)
 	get := []string{http.MethodGet, http.MethodHead}
 	engine.Match(get, "/api/v1/me", signedIn, a.me)
 	engine.POST("/api/v1/password", signedIn, a.setPassword)
+	engine.POST("/api/v1/totp/enroll", justSignedIn, a.enrollTOTP)
+	engine.POST("/api/v1/totp/confirm", signedIn, a.confirmTOTP)
+	engine.POST(prefix+"/step-up", a.stepUp)
 	engine.POST("/api/v1/admin/users/:user/active", asAdmin, a.setActive)
 	engine.Match(get, "/healthz", a.health)
 	return engine

@@ -55,8 +55,42 @@ func (a *app) setActive(w http.ResponseWriter, r *http.Request) {
 		a.reply(w, api.Active(user, true, 0), nil)
 		return
 	}
-	n, err := a.auth.RevokeAll(r.Context(), user, core.ReasonUserInactive)
+	ctx := core.WithActor(r.Context(), nethttpauth.Principal(r).UserID)
+	n, err := a.auth.RevokeAll(ctx, user, core.ReasonUserInactive)
 	a.reply(w, api.Active(user, false, n), err)
+}
+
+// enrollTOTP gives the user an authenticator app, which counts once it is confirmed.
+func (a *app) enrollTOTP(w http.ResponseWriter, r *http.Request) {
+	secret, url, err := a.people.EnrollTOTP(nethttpauth.Principal(r).UserID)
+	a.reply(w, api.Enrolled(secret, url), err)
+}
+
+// confirmTOTP has sign-ins ask for a code from now on.
+func (a *app) confirmTOTP(w http.ResponseWriter, r *http.Request) {
+	var form api.CodeForm
+	err := read(r, &form)
+	if err == nil {
+		err = a.people.ConfirmTOTP(nethttpauth.Principal(r).UserID, form.Code)
+	}
+	a.reply(w, api.Confirmed(), err)
+}
+
+// stepUp is the second half of a sign-in: its code. It is below the prefix of the
+// library's routes, where the cookies travel that say which browser it began in.
+func (a *app) stepUp(w http.ResponseWriter, r *http.Request) {
+	var form api.StepUpForm
+	if err := read(r, &form); err != nil {
+		a.reply(w, nil, err)
+		return
+	}
+	pair, cookies, err := a.auth.StepUpFrom(nethttpauth.Request(r), core.StepUpForm{
+		Pending:  form.Pending,
+		DeviceID: form.DeviceID,
+		Delivery: form.Delivery,
+		Verify:   a.people.SecondFactor(form.Code),
+	})
+	nethttpauth.Write(w, api.SignedIn(a.auth, pair, cookies, err))
 }
 
 // health says whether revocations arrive. The server answers in either case.

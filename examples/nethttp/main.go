@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
+	"github.com/sallyport-go/sallyport/examples/internal/mail"
 	"github.com/sallyport-go/sallyport/examples/internal/server"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
 	"github.com/sallyport-go/sallyport/examples/internal/storage"
@@ -41,6 +42,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
+	notify, err := mail.Notifier(set.Mail, people.Address)
+	if err != nil {
+		return err
+	}
 
 	kept, err := storage.Open(ctx, set)
 	if err != nil {
@@ -52,7 +57,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	config.Authenticate = people.Authenticate
 	config.Active = people.Active
 	config.Store = kept.Store
+	config.Limiter = kept.Limiter
+	config.Resolver = kept.Resolver
 	config.Audit = kept.Audit
+	config.Notify = notify
 	config.Prefix = "/api/v1/auth"
 	auth, err := core.New(config)
 	if err != nil {
@@ -82,9 +90,13 @@ func (a *app) routes(prefix string) *http.ServeMux {
 
 	// The groups refuse other sites on their own; the app's routes ask for it.
 	signedIn := nethttpauth.Require(a.auth, core.SameSite())
+	justSignedIn := nethttpauth.Require(a.auth, core.SameSite(), core.Fresh(users.EnrollWithin))
 	asAdmin := nethttpauth.Require(a.auth, core.SameSite(), admin)
 	mux.Handle("GET /api/v1/me", signedIn(http.HandlerFunc(a.me)))
 	mux.Handle("POST /api/v1/password", signedIn(http.HandlerFunc(a.setPassword)))
+	mux.Handle("POST /api/v1/totp/enroll", justSignedIn(http.HandlerFunc(a.enrollTOTP)))
+	mux.Handle("POST /api/v1/totp/confirm", signedIn(http.HandlerFunc(a.confirmTOTP)))
+	mux.HandleFunc("POST "+prefix+"/step-up", a.stepUp)
 	mux.Handle("POST /api/v1/admin/users/{user}/active", asAdmin(http.HandlerFunc(a.setActive)))
 	mux.HandleFunc("GET /healthz", a.health)
 	return mux

@@ -3,8 +3,12 @@ package alike
 import (
 	"bytes"
 	"compress/gzip"
+	"slices"
 	"strings"
 )
+
+// ownKinds are the requests whose bodies the app reads itself.
+var ownKinds = []string{"password", "active", "totp/confirm", "step-up"}
 
 // carry gives a request a body, odd or not, and says what it is, rightly or not.
 func (g *source) carry(r *request, body string) {
@@ -15,7 +19,7 @@ func (g *source) carry(r *request, body string) {
 	if g.chance(12) {
 		kind = g.contentType()
 	}
-	if own := r.kind == "password" || r.kind == "active"; !own && g.chance(3) { // for theirs see twoTypes
+	if own := slices.Contains(ownKinds, r.kind); !own && g.chance(3) { // for theirs see twoTypes
 		kind = among(g, "application/json\napplication/json", "text/plain\napplication/json", "application/json\ntext/plain")
 	}
 	g.carryAs(r, body, kind)

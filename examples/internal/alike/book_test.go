@@ -11,8 +11,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 )
 
 // book has the values that one server has made up. Each gets a name by its first
@@ -24,13 +27,14 @@ type book struct {
 	count  map[string]int    // by kind
 	issued map[int]*issued   // by the id of the request that was answered
 	asked  []window          // when each request was under way
+	began  time.Time
 }
 
 // issued is what an answer handed out.
-type issued struct{ access, refresh, device, session string }
+type issued struct{ access, refresh, device, session, pending, secret string }
 
 func newBook(secret []byte) *book {
-	return &book{secret: secret, names: make(map[string]string), count: make(map[string]int), issued: make(map[int]*issued)}
+	return &book{secret: secret, names: make(map[string]string), count: make(map[string]int), issued: make(map[int]*issued), began: time.Now()}
 }
 
 // name returns a value's name, and whether it is new.
@@ -54,14 +58,16 @@ func (b *book) learn(r *request, a *answer) {
 	var pair struct {
 		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
+		Pending string `json:"pending"`
+		Secret  string `json:"secret"`
 		Session struct {
 			ID string `json:"id"`
 		} `json:"session"`
 	}
-	if json.Unmarshal([]byte(a.body), &pair) != nil || pair.Access == "" {
+	if json.Unmarshal([]byte(a.body), &pair) != nil || pair.Access+pair.Pending+pair.Secret == "" {
 		return
 	}
-	got := issued{access: pair.Access, refresh: pair.Refresh, session: pair.Session.ID}
+	got := issued{access: pair.Access, refresh: pair.Refresh, session: pair.Session.ID, pending: pair.Pending, secret: pair.Secret}
 	for _, h := range a.headers {
 		if !strings.EqualFold(h.name, "Set-Cookie") {
 			continue
@@ -88,7 +94,10 @@ func (b *book) value(what string, id int, bent string) string {
 	if got == nil {
 		got = new(issued)
 	}
-	value := map[string]string{"access": got.access, "refresh": got.refresh, "device": got.device, "session": got.session}[what]
+	if what == "code" {
+		return b.code(got.secret, bent)
+	}
+	value := map[string]string{"access": got.access, "refresh": got.refresh, "device": got.device, "session": got.session, "pending": got.pending}[what]
 	if value == "" {
 		return "nothing-" + what
 	}
@@ -112,6 +121,17 @@ func (b *book) value(what string, id int, bent string) string {
 		}
 	}
 	return value
+}
+
+// code is what an authenticator app with a secret shows: in the time step in which the
+// book began, or so many steps later. It is good for as long as a short sequence takes.
+func (b *book) code(secret, later string) string {
+	n, err := strconv.Atoi(later)
+	code, wrong := totp.GenerateCode(secret, b.began.Add(time.Duration(n)*30*time.Second))
+	if err != nil || wrong != nil {
+		return "nothing-code"
+	}
+	return code
 }
 
 // bendClaims returns an access token that says something else, signed again.
@@ -145,10 +165,10 @@ func (b *book) bendClaims(token, bent string) string {
 
 // made finds what a server makes up, and times.
 var made = regexp.MustCompile(`(?P<access>eyJ[\w-]+\.[\w-]+\.[\w-]+)` +
-	`|(?P<refresh>\bsprt_[\w-]+)|(?P<device>\bspdt_[\w-]+)` +
+	`|(?P<refresh>\bsprt_[\w-]+)|(?P<device>\bspdt_[\w-]+)|(?P<pending>\bsppt_[\w-]+)` +
 	`|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)` +
 	`|"(?P<member>iat|exp|auth_time|expires_in|refresh_expires_in|feed_age_ms)":(?P<number>\d+)` +
-	`|(?P<hash>\b[0-9a-f]{16}\b)|(?P<id>\b[a-z2-7]{26}\b)`)
+	`|(?P<hash>\b[0-9a-f]{16}\b)|(?P<id>\b[a-z2-7]{26}\b)|(?P<secret>\b[A-Z2-7]{32}\b)`)
 
 // page is text with names in the place of what a server made up. What the tokens
 // in it say follows in notes, where they appear first.
@@ -185,7 +205,7 @@ func (b *book) readInto(p *page, text string) string {
 }
 
 func (b *book) nameOf(p *page, part func(group string) string) string {
-	for kind, says := range map[string]func(*page, string) string{"access": b.accessSays, "refresh": b.refreshSays, "device": b.deviceSays} {
+	for kind, says := range map[string]func(*page, string) string{"access": b.accessSays, "refresh": b.refreshSays, "device": b.deviceSays, "pending": b.pendingSays} {
 		if token := part(kind); token != "" {
 			name, first := b.name(kind, token)
 			if first {
@@ -212,6 +232,10 @@ func (b *book) nameOf(p *page, part func(group string) string) string {
 	}
 	if hash := part("hash"); hash != "" {
 		name, _ := b.name("hash", hash) // of a token that was seen: its name
+		return name
+	}
+	if secret := part("secret"); secret != "" {
+		name, _ := b.name("secret", secret)
 		return name
 	}
 	name, _ := b.name("id", part("id"))
@@ -255,16 +279,55 @@ func (b *book) refreshSays(p *page, token string) string {
 	return fmt.Sprintf("%x, session %s, generation %d, user %q", raw[:5], b.readInto(p, idText([]byte(raw[5:21]))), gen, raw[21+max(n, 0):len(raw)-macSize])
 }
 
+func (b *book) pendingSays(p *page, token string) string {
+	raw := fromBase64(strings.TrimPrefix(token, "sppt_"))
+	if len(raw) < 5+16+tagSize+macSize {
+		return fmt.Sprintf("%q", raw)
+	}
+	account := ""
+	for id := range b.names { // one of them is the device's
+		if name, known := accountOf(id, raw[21:21+tagSize]); known {
+			account = name
+		}
+	}
+	return fmt.Sprintf("%x, waiting %s, account %q, user %q", raw[:5], b.readInto(p, idText([]byte(raw[5:21]))), account, raw[21+tagSize:len(raw)-macSize])
+}
+
 func (b *book) deviceSays(p *page, token string) string {
 	raw := fromBase64(strings.TrimPrefix(token, "spdt_"))
 	if len(raw) < 6+macSize {
 		return fmt.Sprintf("%q", raw)
 	}
-	word := raw[6 : len(raw)-macSize]
-	if raw[5] == 1 {
-		word = idText([]byte(word))
+	word, accounts := raw[6:len(raw)-macSize], ""
+	if raw[5] == 1 && len(word) >= 16 {
+		id := idText([]byte(word[:16]))
+		word, accounts = id, accountsIn(id, word[16:])
 	}
-	return fmt.Sprintf("%x, device %q", raw[:6], b.readInto(p, word))
+	return fmt.Sprintf("%x, device %q%s", raw[:6], b.readInto(p, word), accounts)
+}
+
+// tagSize is the length of what a token says of an account.
+const tagSize = 8
+
+// accountOf returns whose account a tag is, in a token of a device.
+func accountOf(device, tag string) (name string, known bool) {
+	for user := range passwords {
+		sum := sha256.Sum256([]byte("account\x00" + device + "\x00" + user + "\x00"))
+		if string(sum[:tagSize]) == tag {
+			return user, true
+		}
+	}
+	return fmt.Sprintf("%x", tag), false
+}
+
+// accountsIn names the accounts that a device's token remembers.
+func accountsIn(device, tags string) string {
+	var out strings.Builder
+	for ; len(tags) >= tagSize; tags = tags[tagSize:] {
+		name, _ := accountOf(device, tags[:tagSize])
+		out.WriteString(", knows " + name)
+	}
+	return out.String()
 }
 
 func idText(id []byte) string {

@@ -66,6 +66,9 @@ func (g *source) one() *request {
 		{1, func() *request { return g.ends("revoke-all", auth+"/sessions/revoke-all") }},
 		{12, func() *request { return g.get("me", "/api/v1/me") }},
 		{1, g.password},
+		{1, func() *request { return g.post("totp/enroll", "/api/v1/totp/enroll", g.object()) }},
+		{2, g.confirm},
+		{2, g.stepUp},
 		{26, g.admin},
 		{2, func() *request { return g.get("jwks", "/.well-known/jwks.json") }},
 		{1, func() *request { return g.get("health", "/healthz") }},
@@ -265,6 +268,24 @@ func (g *source) password() *request {
 		to = "battery-staple"
 	}
 	return g.post("password", "/api/v1/password", `{"old":`+quote(old)+`,"new":`+quote(among(g, to, to, to, ""))+`}`)
+}
+
+// confirm never has a right code: which is right when is the time's to say, and from
+// then on the user would not be signed in by a password alone. See TestSecondFactor.
+func (g *source) confirm() *request {
+	return g.post("totp/confirm", "/api/v1/totp/confirm", among(g, `{"code":"abcdef"}`, `{"code":"abcdef"}`, `{"code":" "}`, `{"code":""}`, `{"code":123456}`, `{}`))
+}
+
+// stepUp never completes what waits, since nothing does.
+func (g *source) stepUp() *request {
+	r := g.bare("step-up", "POST", auth+"/step-up")
+	pending := among(g, "sppt_x", "x", ref("refresh", g.known(), ""), ref("device", g.known(), ""))
+	g.carry(r, `{"pending":"`+pending+`","code":"abcdef"`+among(g, "", `,"delivery":"body"`, `,"delivery":"mail"`, `,"device_id":"a\u0000b"`)+`}`)
+	if g.chance(30) {
+		g.cookies(r)
+	}
+	g.decorate(r)
+	return r
 }
 
 func (g *source) admin() *request {

@@ -22,9 +22,9 @@ type moments struct {
 	may  map[string]bool
 }
 
-// spans are the lives of what a server hands out: itself, an access token, a
-// refresh token or an idle session, a session.
-var spans = []time.Duration{0, time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
+// spans are the lives of what a server hands out: itself, a sign-in that waits, an
+// access token, a refresh token or an idle session, a session.
+var spans = []time.Duration{0, 5 * time.Minute, time.Hour, 7 * 24 * time.Hour, 30 * 24 * time.Hour}
 
 func (b *book) find(told string, fits func(w window, span time.Duration) bool) moments {
 	m := moments{told, make(map[string]bool)}

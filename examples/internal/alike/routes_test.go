@@ -32,6 +32,9 @@ var routes = []route{
 	{"POST", admin + "/online"},
 	{"GET", "/api/v1/me"},
 	{"POST", "/api/v1/password"},
+	{"POST", "/api/v1/totp/enroll"},
+	{"POST", "/api/v1/totp/confirm"},
+	{"POST", auth + "/step-up"},
 	{"POST", admin + "/users/{user}/active"},
 	{"GET", "/healthz"},
 }

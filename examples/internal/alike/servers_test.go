@@ -136,7 +136,8 @@ func (s *server) settle(ctx context.Context) error {
 	}
 }
 
-// records returns what the server has written to its log since the last call.
+// records returns what the server has written to its log since the last call, but for
+// notices: they are sent beside the requests, and so when they like.
 func (s *server) records() ([]string, error) {
 	info, err := s.log.Stat()
 	if err != nil {
@@ -149,6 +150,9 @@ func (s *server) records() ([]string, error) {
 	s.read = info.Size()
 	var lines []string
 	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, " INFO notice ") {
+			continue
+		}
 		lines = append(lines, strings.TrimSuffix(line, "\n"))
 	}
 	return lines, nil

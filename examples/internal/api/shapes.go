@@ -1,6 +1,10 @@
 package api
 
-import "github.com/sallyport-go/sallyport/core"
+import (
+	"net/http"
+
+	"github.com/sallyport-go/sallyport/core"
+)
 
 // PasswordForm asks for another password.
 type PasswordForm struct {
@@ -16,6 +20,23 @@ type ActiveForm struct {
 }
 
 func (f *ActiveForm) complete() bool { return f.Active != nil }
+
+// CodeForm is a code of an authenticator app, to confirm that there is one.
+type CodeForm struct {
+	Code string `json:"code"`
+}
+
+func (f *CodeForm) complete() bool { return f.Code != "" }
+
+// StepUpForm is the second half of a sign-in. The rest is as the login route has it.
+type StepUpForm struct {
+	Pending  string `json:"pending"`
+	Code     string `json:"code"`
+	DeviceID string `json:"device_id"`
+	Delivery string `json:"delivery"`
+}
+
+func (f *StepUpForm) complete() bool { return f.Pending != "" && f.Code != "" }
 
 // Me says who is asking.
 func Me(p *core.Principal) any {
@@ -58,4 +79,31 @@ func Health(h core.Health, store string) any {
 		Store   string `json:"store"`
 		FeedAge int64  `json:"feed_age_ms"`
 	}{status, store, age}
+}
+
+// Enrolled has a user's authenticator app know its secret. Nobody is told it again.
+func Enrolled(secret, url string) any {
+	return struct {
+		Secret string `json:"secret"`
+		URL    string `json:"otpauth_url"`
+	}{secret, url}
+}
+
+// Confirmed says that sign-ins ask for a code from now on.
+func Confirmed() any {
+	return struct {
+		Message string `json:"message"`
+	}{"second factor confirmed"}
+}
+
+// SignedIn answers a second factor as the login route answers a password.
+func SignedIn(auth *core.Auth, pair core.Pair, cookies http.Header, err error) core.Response {
+	if err != nil {
+		return Reply(auth, nil, err)
+	}
+	out := pair.Response()
+	if set := cookies["Set-Cookie"]; set != nil {
+		out.Header["Set-Cookie"] = set
+	}
+	return out
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
@@ -39,6 +40,7 @@ func RunHandlers(t *testing.T, handlers Handlers) {
 	}
 	name := t.Name()
 	t.Run("a user with an odd name", func(t *testing.T) { oddName(t, handlers) })
+	t.Run("a sign-in that is not fresh", func(t *testing.T) { notFresh(t, handlers) })
 	t.Run("a handler that panics", func(t *testing.T) { panicking(t, name) })
 }
 
@@ -67,6 +69,40 @@ func open(t *testing.T) (net.Listener, *core.Auth, *users.Users) {
 	return listener, auth, people
 }
 
+// handled serves an example's routes until the test has ended.
+func handled(t *testing.T, handlers Handlers, l net.Listener, auth *core.Auth, people *users.Users) *server {
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- handlers(ctx, l, auth, people, nil) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the server ended with: %v", err)
+		}
+	})
+	return &server{url: "http://" + l.Addr().String()}
+}
+
+// A browser that somebody left open gives nobody a second factor.
+func notFresh(t *testing.T, handlers Handlers) {
+	listener, auth, people := open(t)
+	b := handled(t, handlers, listener, auth, people).browser(t)
+	for _, tt := range []struct {
+		ago    time.Duration
+		status int
+	}{{users.EnrollWithin + time.Minute, 401}, {users.EnrollWithin - time.Minute, 200}} {
+		pair, err := auth.SignIn(t.Context(), core.SignInRequest{Identity: core.Identity{UserID: "alice", AuthTime: time.Now().Add(-tt.ago)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := b.send("POST", enrollPath, "", "Authorization: Bearer "+pair.AccessToken)
+		body, _ := io.ReadAll(res.Body)
+		if fresh := res.StatusCode == 200; res.StatusCode != tt.status || !fresh && !strings.Contains(string(body), "FRESH_SIGN_IN_REQUIRED") {
+			t.Errorf("%v after signing in: got %d %s, want %d", tt.ago, res.StatusCode, body, tt.status)
+		}
+	}
+}
+
 // A name in a path is decoded as a path is, where a plus is a plus.
 func oddName(t *testing.T, handlers Handlers) {
 	const name = "a+b/c d%"
@@ -74,16 +110,7 @@ func oddName(t *testing.T, handlers Handlers) {
 	if err := people.Add(name, rand.Text()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- handlers(ctx, listener, auth, people, nil) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the server ended with: %v", err)
-		}
-	})
-	root := (&server{url: "http://" + listener.Addr().String()}).browser(t)
+	root := handled(t, handlers, listener, auth, people).browser(t)
 	root.signIn("root")
 	route := "/api/v1/admin/users/" + url.PathEscape(name) + "/active"
 	root.equal("disable", root.post(route, `{"active":false}`), `{"active":false,"revoked":0,"user_id":"`+name+`"}`)

@@ -238,11 +238,12 @@ func otherSites(t *testing.T, run Server) {
 			root.notFrom(elsewhere, r.path, r.body)
 		}
 	}
-	for _, path := range []string{passwordPath, "/api/v1/auth/login", "/api/v1/auth/logout-all"} {
+	for _, path := range []string{passwordPath, enrollPath, confirmPath, "/api/v1/auth/login", "/api/v1/auth/logout-all"} {
 		root.notFrom(elsewhere, path, `{}`)
 	}
 	nobody := s.browser(t) // where it comes from is looked at before who it is from
 	nobody.notFrom(elsewhere, passwordPath, `{}`)
+	nobody.notFrom(elsewhere, stepUpPath, stepUpBody("x", "y"))
 	nobody.notFrom(elsewhere, "/api/v1/admin/users/bob/active", `{"active":false}`)
 	for _, from := range []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none", "Origin: " + s.url, "Origin: https://app.example.com"} {
 		root.post("/api/v1/admin/users/bob/active", `{"active":true}`, from)

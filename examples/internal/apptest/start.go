@@ -47,6 +47,8 @@ func wrongSettings(t *testing.T, run Server) {
 		{"DATABASE_URL", "127.0.0.1:5432"},              // likewise
 		{"TRUSTED_PROXIES", "10.0.0.0/8,proxy.local"},   // likewise
 		{"FORWARDED_HEADER", "X-Real-IP"},               // likewise
+		{"LOGIN_LIMIT", "0"},                            // likewise
+		{"SMTP_URL", "127.0.0.1:25"},                    // likewise
 		{"REFRESH_TOKEN_COOKIE_NAME", "__Host-refresh"}, // found by core.New
 		{"TRUSTED_PROXIES", "0.0.0.0/0"},                // likewise
 		{"ADDR", taken.Addr().String()},                 // found when listening
@@ -110,7 +112,7 @@ func commandLine(t *testing.T, run Server) {
 		t.Fatal(err)
 	}
 	name := filepath.Base(dir)
-	for _, want := range []string{"usage: " + name + " [", "-check", "TRUSTED_PROXIES", "FORWARDED_HEADER", "ADDR is on loopback"} {
+	for _, want := range []string{"usage: " + name + " [", "-check", "TRUSTED_PROXIES", "FORWARDED_HEADER", "LOGIN_LIMIT", "GEOIP_FILE", "SMTP_URL", "MAIL_FROM", "ADDR is on loopback"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("-h: no %s in:\n%s", want, out)
 		}

@@ -42,7 +42,7 @@ func pattern(line string) *regexp.Regexp {
 // What the server says that there is to try works.
 func welcome(t *testing.T, run Server) {
 	s := start(t, run, nil)
-	for _, want := range []string{"alice / correct-horse", "bob / battery-staple", "root / tr0ub4dor-and-3", "SECRET_KEY is not set: a random one"} {
+	for _, want := range []string{"alice / correct-horse", "bob / battery-staple", "root / tr0ub4dor-and-3", "SECRET_KEY is not set: a random one", "10 sign-ins a minute of one account; unusual ones are told in this log"} {
 		if !strings.Contains(s.welcome, want) {
 			t.Errorf("no %q in:\n%s", want, s.welcome)
 		}
@@ -65,9 +65,9 @@ func welcome(t *testing.T, run Server) {
 		t.Errorf("%d requests in:\n%s", term.asked, s.welcome)
 	}
 
-	set := start(t, run, map[string]string{"SECRET_KEY": rand.Text() + rand.Text(), "REFRESH_TOKEN_COOKIE_SECURE": "true"})
-	if strings.Contains(set.welcome, "SECRET_KEY") || !strings.Contains(set.welcome, "need TLS") {
-		t.Errorf("with a key and secure cookies:\n%s", set.welcome)
+	set := start(t, run, map[string]string{"SECRET_KEY": rand.Text() + rand.Text(), "REFRESH_TOKEN_COOKIE_SECURE": "true", "LOGIN_LIMIT": "off", "SMTP_URL": "smtp://127.0.0.1:25", "MAIL_FROM": "auth@example.com"})
+	if strings.Contains(set.welcome, "SECRET_KEY") || !strings.Contains(set.welcome, "need TLS") || !strings.Contains(set.welcome, "LOGIN_LIMIT is off: nothing is limited; unusual ones are told by mail\n") {
+		t.Errorf("with a key, secure cookies, mail and no limits:\n%s", set.welcome)
 	}
 }
 

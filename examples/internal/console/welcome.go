@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -18,6 +19,7 @@ users: alice / correct-horse, bob / battery-staple, root / tr0ub4dor-and-3 (admi
 	if !set.Auth.Cookie.Insecure {
 		fmt.Fprintln(out, "cookies are Secure: they need TLS in front, or REFRESH_TOKEN_COOKIE_SECURE=false")
 	}
+	fmt.Fprintf(out, "%s; %s\n", limits(set), notices(set))
 	fmt.Fprintf(out, `
 try:
   curl -c jar --json '{"username":"alice","password":"correct-horse"}' %[1]s/api/v1/auth/login
@@ -32,4 +34,18 @@ and as an admin, who signs alice out:
   curl -X POST -H "Authorization: Bearer $ADMIN" %[1]s/api/v1/admin/users/alice/logout
   curl -H "Authorization: Bearer $TOKEN" %[1]s/api/v1/me   # refused from now on
 `, url)
+}
+
+func limits(set settings.Settings) string {
+	if set.Auth.Limits.Off {
+		return "LOGIN_LIMIT is off: nothing is limited"
+	}
+	return fmt.Sprintf("%d sign-ins a minute of one account", cmp.Or(set.Auth.Limits.Login, 10))
+}
+
+func notices(set settings.Settings) string {
+	if set.Mail == nil {
+		return "unusual ones are told in this log, or by mail with SMTP_URL"
+	}
+	return "unusual ones are told by mail"
 }

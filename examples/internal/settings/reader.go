@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sallyport-go/sallyport/core"
 )
 
 // reader reads single settings and gathers what is wrong.
@@ -52,6 +54,23 @@ func (r *reader) number(name string, least, most int) int {
 		r.wrong(name, "%q is no number from %d to %d", text, least, most)
 	}
 	return n
+}
+
+// limitMost is a sign-in limit beyond which there is none to speak of.
+const limitMost = 100_000
+
+// limits reads how many sign-ins a minute are tried of one account, or that nothing is
+// limited.
+func (r *reader) limits(name string) core.Limits {
+	text := r.getenv(name)
+	if text == "" || text == "off" {
+		return core.Limits{Off: text == "off"}
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > limitMost {
+		r.wrong(name, `%q is neither "off" nor a number from 1 to %d`, text, limitMost)
+	}
+	return core.Limits{Login: n}
 }
 
 func (r *reader) boolean(name string, standard bool) bool {

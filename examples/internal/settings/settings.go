@@ -26,6 +26,9 @@ type Settings struct {
 	// both of these the database has the history.
 	Redis    *redis.UniversalOptions
 	Database *Database
+
+	Mail   *Mail    // nil: notices are logged
+	Places []string // files that know where addresses are; nil: no place is known
 }
 
 // Store is the name of the store that sessions are kept in.
@@ -43,11 +46,8 @@ func (s Settings) Store() string {
 // error has one line for each mistake, which names the setting.
 func Read(getenv func(string) string) (Settings, error) {
 	env := reader{getenv: getenv}
-	if limit := getenv("LOGIN_LIMIT"); limit != "" && limit != "off" {
-		env.wrong("LOGIN_LIMIT", `this version supports only "off"`)
-	}
-
 	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080"), Redis: env.redis("REDIS_URL"), Database: env.database("DATABASE_URL")}
+	s.Mail, s.Places = env.mail("SMTP_URL", "MAIL_FROM"), env.list("GEOIP_FILE")
 	s.Auth = core.Config{
 		AccessTTL:          env.duration("ACCESS_TOKEN_LIFETIME", time.Second),
 		RefreshTTL:         env.duration("REFRESH_TOKEN_LIFETIME", time.Second),
@@ -61,6 +61,7 @@ func Read(getenv func(string) string) (Settings, error) {
 		TrustedOrigins:     env.list("TRUSTED_ORIGINS"),
 		TrustedProxies:     env.prefixes("TRUSTED_PROXIES"),
 		ForwardedHeader:    env.header("FORWARDED_HEADER", "X-Forwarded-For", "Forwarded"),
+		Limits:             env.limits("LOGIN_LIMIT"),
 		Cookie: core.Cookie{
 			Name:     getenv("REFRESH_TOKEN_COOKIE_NAME"),
 			SameSite: choice(&env, "REFRESH_TOKEN_COOKIE_SAMESITE", sameSites),
@@ -114,7 +115,10 @@ var table = []struct {
 	{"TRUSTED_ORIGINS", "such as https://app.example.com, comma-separated", []string{"TrustedOrigins"}},
 	{"TRUSTED_PROXIES", "addresses or CIDRs, comma-separated", []string{"TrustedProxies"}},
 	{"FORWARDED_HEADER", "X-Forwarded-For or Forwarded", []string{"ForwardedHeader"}},
-	{"LOGIN_LIMIT", "off; this version has no other", nil},
+	{"LOGIN_LIMIT", "sign-ins a minute of one account, 1 to 100000, ten times as many of one address; off: no limits at all", nil},
+	{"GEOIP_FILE", "databases of places in MaxMind's format, comma-separated; if not set, no place is known", nil},
+	{"SMTP_URL", "smtp://user:password@host:port or smtps://, for notices of unusual sign-ins; if not set, they are logged", nil},
+	{"MAIL_FROM", "whom mail is from; needed with SMTP_URL", nil},
 }
 
 // Usage writes what the settings are, one a line.

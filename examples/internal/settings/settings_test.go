@@ -41,7 +41,8 @@ func TestRead(t *testing.T) {
 		"ACCESS_TOKEN_LIFETIME": "900", "REFRESH_TOKEN_LIFETIME": "48h", "SESSION_LIFETIME": "720h", "IDLE_TIMEOUT": "3600",
 		"REFRESH_POLICY": "sliding", "REFRESH_GRACE": "30s", "TOUCH_INTERVAL": "60",
 		"REFRESH_TOKEN_COOKIE_NAME": "__Secure-r", "REFRESH_TOKEN_COOKIE_SECURE": "true", "REFRESH_TOKEN_COOKIE_SAMESITE": "none",
-		"MAX_SESSIONS": "256", "SESSION_LIMIT_POLICY": "evict-idle", "LOGIN_LIMIT": "off",
+		"MAX_SESSIONS": "256", "SESSION_LIMIT_POLICY": "evict-idle", "LOGIN_LIMIT": "20",
+		"SMTP_URL": "smtp://mail.example.com:25", "MAIL_FROM": "auth@example.com", "GEOIP_FILE": "city.mmdb, /srv/asn.mmdb",
 		"TRUSTED_ORIGINS": "https://app.example.com, https://example.org:8443",
 		"TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,2001:db8::/32, ::1", "FORWARDED_HEADER": "forwarded",
 	}
@@ -59,7 +60,9 @@ func TestRead(t *testing.T) {
 				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::1/128"),
 			},
 			ForwardedHeader: "Forwarded",
+			Limits:          core.Limits{Login: 20},
 		},
+		Mail: &settings.Mail{Host: "mail.example.com", Port: 25, From: "auth@example.com"}, Places: []string{"city.mmdb", "/srv/asn.mmdb"},
 	}
 	got, err := read(all)
 	if err != nil {
@@ -73,7 +76,7 @@ func TestRead(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	for _, env := range []map[string]string{
 		nil,
-		{"ADDR": "", "SECRET_KEY": "", "REFRESH_GRACE": "", "MAX_SESSIONS": "", "LOGIN_LIMIT": "", "REDIS_URL": "", "TRUSTED_ORIGINS": "", "TRUSTED_PROXIES": "", "FORWARDED_HEADER": ""},
+		{"ADDR": "", "SECRET_KEY": "", "REFRESH_GRACE": "", "MAX_SESSIONS": "", "LOGIN_LIMIT": "", "SMTP_URL": "", "MAIL_FROM": "", "GEOIP_FILE": "", "REDIS_URL": "", "TRUSTED_ORIGINS": "", "TRUSTED_PROXIES": "", "FORWARDED_HEADER": ""},
 	} {
 		s, err := read(env)
 		if err != nil {
@@ -122,7 +125,10 @@ func TestValues(t *testing.T) {
 		{"behind a proxy is not local", "TRUSTED_PROXIES", "127.0.0.1", func(s settings.Settings) any { return s.Local }, false},
 		{"the default by name", "FORWARDED_HEADER", "x-forwarded-for", func(s settings.Settings) any { return s.Auth.ForwardedHeader }, "X-Forwarded-For"},
 		{"headers in any case", "FORWARDED_HEADER", "FORWARDED", func(s settings.Settings) any { return s.Auth.ForwardedHeader }, "Forwarded"},
-		{"off is always accepted", "LOGIN_LIMIT", "off", func(settings.Settings) any { return nil }, nil},
+		{"off is always accepted", "LOGIN_LIMIT", "off", func(s settings.Settings) any { return s.Auth.Limits }, core.Limits{Off: true}},
+		{"sign-ins a minute", "LOGIN_LIMIT", "1", func(s settings.Settings) any { return s.Auth.Limits }, core.Limits{Login: 1}},
+		{"sign-ins a minute", "LOGIN_LIMIT", "100000", func(s settings.Settings) any { return s.Auth.Limits }, core.Limits{Login: 100_000}},
+		{"without a server an address is of no use", "MAIL_FROM", "auth@example.com", func(s settings.Settings) any { return s.Mail }, (*settings.Mail)(nil)},
 	} {
 		s, err := read(map[string]string{tt.name: tt.value})
 		if err != nil {
@@ -199,8 +205,17 @@ func TestWrong(t *testing.T) {
 
 		{name: "REDIS_URL", value: "127.0.0.1:6379"},
 		{name: "DATABASE_URL", value: "127.0.0.1:5432"},
-		{name: "LOGIN_LIMIT", value: "10"},
 		{name: "LOGIN_LIMIT", value: "0"},
+		{name: "LOGIN_LIMIT", value: "-1"},
+		{name: "LOGIN_LIMIT", value: "100001"},
+		{name: "LOGIN_LIMIT", value: "ten"},
+		{name: "LOGIN_LIMIT", value: "Off"},
+		{name: "LOGIN_LIMIT", value: "10/m"},
+		{name: "MAIL_FROM", value: "auth"},
+		{name: "MAIL_FROM", value: "Auth <auth@example.com>"},
+		{name: "MAIL_FROM", value: "auth@example.com\r\nBcc: eve@example.com"},
+		{name: "GEOIP_FILE", value: "city.mmdb,"},
+		{name: "SMTP_URL", value: "mail.example.com:25"},
 	} {
 		env := map[string]string{}
 		if name, value, ok := strings.Cut(tt.with, "="); ok {

@@ -1,5 +1,6 @@
 // Package storage opens where an example keeps its sessions: in memory, in Redis or in
-// a database, or in Redis with a history in a database.
+// a database, or in Redis with a history in a database. In Redis is also counted how
+// often something is tried. And it opens databases of places.
 package storage
 
 import (
@@ -7,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -17,6 +19,7 @@ import (
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/audit"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
+	"github.com/sallyport-go/sallyport/geoip"
 	"github.com/sallyport-go/sallyport/memstore"
 	"github.com/sallyport-go/sallyport/redisstore"
 	"github.com/sallyport-go/sallyport/sqlstore"
@@ -25,8 +28,10 @@ import (
 
 // Storage is where sessions are kept. It is closed after the Auth.
 type Storage struct {
-	Store core.Store
-	Audit func(context.Context, core.Event) // for core.Config.Audit
+	Store    core.Store
+	Limiter  core.Limiter                      // nil: each process counts on its own
+	Resolver core.Resolver                     // nil: no place is known
+	Audit    func(context.Context, core.Event) // for core.Config.Audit
 
 	closes []func() error
 }
@@ -42,7 +47,16 @@ func Open(ctx context.Context, set settings.Settings) (*Storage, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		s.Store = live
+		limiter, err := redisstore.NewLimiter(client, redisstore.LimiterOptions{})
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.Store, s.Limiter = live, limiter
+	}
+	if set.Places != nil {
+		if err := s.places(set.Places); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	if set.Database != nil {
 		if err := s.database(ctx, set.Database, set.Redis != nil); err != nil {
@@ -80,6 +94,22 @@ func (s *Storage) database(ctx context.Context, d *settings.Database, live bool)
 	}
 	s.Store, err = sqlstore.New(db, d.Dialect, sqlstore.Options{})
 	return err
+}
+
+// places reads databases of places, and reads them again when they change.
+func (s *Storage) places(files []string) error {
+	resolver, err := geoip.Open(files...)
+	if err != nil {
+		var wrong []error
+		for line := range strings.Lines(err.Error()) {
+			wrong = append(wrong, errors.New("GEOIP_FILE: "+strings.TrimSpace(line)))
+		}
+		return errors.Join(wrong...)
+	}
+	s.closes = append(s.closes, resolver.Close)
+	go resolver.Follow(context.Background(), 0) // until it is closed
+	s.Resolver = resolver
+	return nil
 }
 
 // Close closes what was opened, the last first.

@@ -4,6 +4,7 @@ package users
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,7 +25,8 @@ var ErrNotFound = &core.Error{Code: "USER_NOT_FOUND", Status: 404, Detail: "no s
 type Users struct {
 	// nobody is a hash that a name without a user is compared with, so that an
 	// answer takes as long for a name that does not exist.
-	nobody string
+	nobody  string
+	compare func(password, hash string) (bool, error)
 
 	mu    sync.Mutex
 	users map[string]user
@@ -32,8 +34,10 @@ type Users struct {
 
 type user struct {
 	hash     string
+	address  string // for mail; "": there is none
 	roles    []string
 	disabled bool
+	totp     generator
 }
 
 // cost is modest, for an example that starts quickly: see RFC 9106 section 4.
@@ -41,36 +45,47 @@ var cost = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, Sal
 
 // New returns alice, bob and root, who is an admin.
 func New() (*Users, error) {
-	u := &Users{users: make(map[string]user)}
+	u := &Users{users: make(map[string]user), compare: argon2id.ComparePasswordAndHash}
 	for _, known := range []struct {
-		name, password string
-		roles          []string
+		name, password, address string
+		roles                   []string
 	}{
-		{"alice", "correct-horse", nil},
-		{"bob", "battery-staple", nil},
-		{"root", "tr0ub4dor-and-3", []string{RoleAdmin}},
+		{"alice", "correct-horse", "alice@example.com", nil},
+		{"bob", "battery-staple", "bob@example.com", nil},
+		{"root", "tr0ub4dor-and-3", "root@example.com", []string{RoleAdmin}},
 	} {
-		if err := u.Add(known.name, known.password, known.roles...); err != nil {
+		if err := u.add(known.name, known.password, user{address: known.address, roles: known.roles}); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	if u.nobody, err = argon2id.CreateHash("nobody", cost); err != nil {
+	if u.nobody, err = argon2id.CreateHash(rand.Text(), cost); err != nil {
 		return nil, fmt.Errorf("hashing a password: %w", err)
 	}
 	return u, nil
 }
 
-// Add adds a user, or replaces one.
+// Add adds a user without an address, or replaces one.
 func (u *Users) Add(id, password string, roles ...string) error {
-	hash, err := argon2id.CreateHash(password, cost)
-	if err != nil {
+	return u.add(id, password, user{roles: roles})
+}
+
+func (u *Users) add(id, password string, added user) error {
+	var err error
+	if added.hash, err = argon2id.CreateHash(password, cost); err != nil {
 		return fmt.Errorf("hashing a password: %w", err)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.users[id] = user{hash: hash, roles: roles}
+	u.users[id] = added
 	return nil
+}
+
+// Address returns where mail reaches a user; "": nowhere.
+func (u *Users) Address(id string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.users[id].address
 }
 
 // Authenticate is a core.Config.Authenticate. It tells that a user is disabled
@@ -83,7 +98,7 @@ func (u *Users) Authenticate(_ context.Context, c core.Credentials) (core.Identi
 	case found.disabled:
 		return core.Identity{}, core.ErrUserInactive
 	}
-	return core.Identity{UserID: c.Username, Roles: found.roles, AMR: []string{"pwd"}}, nil
+	return core.Identity{UserID: c.Username, Roles: found.roles, AMR: []string{"pwd"}, StepUp: found.totp.confirmed}, nil
 }
 
 // Active is a core.Config.Active.
@@ -136,8 +151,8 @@ func (u *Users) SetActive(id string, active bool) error {
 	return nil
 }
 
-// check returns a user whose password is right. Hashes are compared without the
-// lock, in constant time, whether the name is known or not.
+// check returns a user whose password is right. One hash is computed, without the
+// lock, and compared in constant time, whether the name is known or not.
 func (u *Users) check(id, password string) (user, error) {
 	u.mu.Lock()
 	found, known := u.users[id]
@@ -145,7 +160,7 @@ func (u *Users) check(id, password string) (user, error) {
 	if !known {
 		found.hash = u.nobody
 	}
-	right, err := argon2id.ComparePasswordAndHash(password, found.hash)
+	right, err := u.compare(password, found.hash)
 	switch {
 	case err != nil:
 		return user{}, fmt.Errorf("comparing a password: %w", err)
