@@ -12,11 +12,13 @@ import (
 	"syscall"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"github.com/sallyport-go/sallyport/core"
 	"github.com/sallyport-go/sallyport/examples/internal/console"
 	"github.com/sallyport-go/sallyport/examples/internal/mail"
+	"github.com/sallyport-go/sallyport/examples/internal/metrics"
 	"github.com/sallyport-go/sallyport/examples/internal/server"
 	"github.com/sallyport-go/sallyport/examples/internal/settings"
 	"github.com/sallyport-go/sallyport/examples/internal/storage"
@@ -49,6 +51,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 
+	measured, err := metrics.New(set.Metrics)
+	if err != nil {
+		return err
+	}
+
 	kept, err := storage.Open(ctx, set)
 	if err != nil {
 		return err
@@ -63,12 +70,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	config.Resolver = kept.Resolver
 	config.Audit = kept.Audit
 	config.Notify = notify
+	config.Observer = measured.Observer()
 	config.Prefix = "/api/v1/auth"
 	auth, err := core.New(config)
 	if err != nil {
 		return settings.Explain(err)
 	}
 	defer auth.Close()
+	if err := measured.Watch(auth); err != nil {
+		return err
+	}
 	if check {
 		return console.Check(ctx, out, auth, set.Local)
 	}
@@ -78,7 +89,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return fmt.Errorf("ADDR: %w", err)
 	}
 	console.Welcome(out, "http://"+listener.Addr().String(), set)
-	a := &app{auth: auth, people: people, store: set.Store()}
+	a := &app{auth: auth, people: people, store: set.Store(), metrics: measured.Handler()}
 	return serve(ctx, listener, a.routes(config.Prefix))
 }
 
@@ -110,5 +121,8 @@ func (a *app) routes(prefix string) *fiber.App {
 	router.Post(prefix+"/step-up", a.stepUp)
 	router.Post("/api/v1/admin/users/:user/active", asAdmin, a.setActive)
 	router.Get("/healthz", a.health)
+	if a.metrics != nil {
+		router.Get(metrics.Path, adaptor.HTTPHandler(a.metrics))
+	}
 	return router
 }

@@ -11,9 +11,10 @@ import (
 
 // app has the routes that are the app's own.
 type app struct {
-	auth   *core.Auth
-	people *users.Users
-	store  string // what sessions are in
+	auth    *core.Auth
+	people  *users.Users
+	store   string       // what sessions are in
+	metrics http.Handler // nil: none are served
 }
 
 // me says who is asking.

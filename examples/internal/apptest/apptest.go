@@ -46,6 +46,7 @@ func Run(t *testing.T, run Server) {
 		{"long headers", longHeaders},
 		{"health", health},
 		{"public keys", publicKeys},
+		{"metrics", servedMetrics},
 		{"other sites", otherSites},
 		{"the admin group is the admin's", adminsOnly},
 		{"what an admin sees", adminSees},

@@ -29,6 +29,8 @@ type Settings struct {
 
 	Mail   *Mail    // nil: notices are logged
 	Places []string // files that know where addresses are; nil: no place is known
+
+	Metrics bool // are served at /metrics
 }
 
 // Store is the name of the store that sessions are kept in.
@@ -48,6 +50,7 @@ func Read(getenv func(string) string) (Settings, error) {
 	env := reader{getenv: getenv}
 	s := Settings{Addr: env.addr("ADDR", "127.0.0.1:8080"), Redis: env.redis("REDIS_URL"), Database: env.database("DATABASE_URL")}
 	s.Mail, s.Places = env.mail("SMTP_URL", "MAIL_FROM"), env.list("GEOIP_FILE")
+	s.Metrics = env.boolean("METRICS", false)
 	s.Auth = core.Config{
 		AccessTTL:          env.duration("ACCESS_TOKEN_LIFETIME", time.Second),
 		RefreshTTL:         env.duration("REFRESH_TOKEN_LIFETIME", time.Second),
@@ -117,6 +120,7 @@ var table = []struct {
 	{"FORWARDED_HEADER", "X-Forwarded-For or Forwarded", []string{"ForwardedHeader"}},
 	{"LOGIN_LIMIT", "sign-ins a minute of one account, 1 to 100000, ten times as many of one address; off: no limits at all", nil},
 	{"GEOIP_FILE", "databases of places in MaxMind's format, comma-separated; if not set, no place is known", nil},
+	{"METRICS", "true or false; true serves /metrics for Prometheus, to everybody who can reach it", nil},
 	{"SMTP_URL", "smtp://user:password@host:port or smtps://, for notices of unusual sign-ins; if not set, they are logged", nil},
 	{"MAIL_FROM", "whom mail is from; needed with SMTP_URL", nil},
 }

@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 		"REFRESH_POLICY": "sliding", "REFRESH_GRACE": "30s", "TOUCH_INTERVAL": "60",
 		"REFRESH_TOKEN_COOKIE_NAME": "__Secure-r", "REFRESH_TOKEN_COOKIE_SECURE": "true", "REFRESH_TOKEN_COOKIE_SAMESITE": "none",
 		"MAX_SESSIONS": "256", "SESSION_LIMIT_POLICY": "evict-idle", "LOGIN_LIMIT": "20",
-		"SMTP_URL": "smtp://mail.example.com:25", "MAIL_FROM": "auth@example.com", "GEOIP_FILE": "city.mmdb, /srv/asn.mmdb",
+		"SMTP_URL": "smtp://mail.example.com:25", "MAIL_FROM": "auth@example.com", "GEOIP_FILE": "city.mmdb, /srv/asn.mmdb", "METRICS": "true",
 		"TRUSTED_ORIGINS": "https://app.example.com, https://example.org:8443",
 		"TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,2001:db8::/32, ::1", "FORWARDED_HEADER": "forwarded",
 	}
@@ -62,7 +62,7 @@ func TestRead(t *testing.T) {
 			ForwardedHeader: "Forwarded",
 			Limits:          core.Limits{Login: 20},
 		},
-		Mail: &settings.Mail{Host: "mail.example.com", Port: 25, From: "auth@example.com"}, Places: []string{"city.mmdb", "/srv/asn.mmdb"},
+		Mail: &settings.Mail{Host: "mail.example.com", Port: 25, From: "auth@example.com"}, Places: []string{"city.mmdb", "/srv/asn.mmdb"}, Metrics: true,
 	}
 	got, err := read(all)
 	if err != nil {
