@@ -32,9 +32,11 @@ type Auth struct {
 	now     func() time.Time
 	limits  limiters
 	notices chan Notice
-	// outsiders has a place for each call of Resolver and Scorer that is under way.
-	outsiders chan struct{}
-	skew      atomic.Int64 // the most that a ledger was ahead of this clock
+	skew    atomic.Int64 // the most that a ledger was ahead of this clock
+
+	// Each has a place for each call that is under way, of the Resolver and the Scorer:
+	// one that hangs leaves the other its own.
+	resolving, scoring chan struct{}
 
 	stop func()
 	work sync.WaitGroup
@@ -76,7 +78,9 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	a.uses = newUses(s.policy.touch)
 	a.limits = newLimiters(s.config.Limits, s.config.Limiter)
 	a.notices = make(chan Notice, noticesMost)
-	a.outsiders = make(chan struct{}, outsideMost)
+	for _, slots := range []*chan struct{}{&a.resolving, &a.scoring} {
+		*slots = make(chan struct{}, outsideMost)
+	}
 	return a, nil
 }
 

@@ -183,7 +183,7 @@ func TestBorrowedWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	next()
-	expect("agent 1", "192.0.2.2")
+	expect("agent 2", "192.0.2.2")
 
 	if err := h.Forget(t.Context(), lend("alice")); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"math"
 	"net/netip"
 )
 
@@ -19,11 +20,16 @@ type Place struct {
 	ASN uint32
 }
 
+// located reports whether the coordinates can be a place's: no number that is none.
+func (p *Place) located() bool {
+	return p.Located && math.Abs(p.Latitude) <= 90 && math.Abs(p.Longitude) <= 180 && !math.IsNaN(p.Radius)
+}
+
 // Resolver finds where an address seems to be: package geoip has one.
 type Resolver interface {
 	// Resolve returns the zero Place and no error for an address that it does not
 	// know. It is called by many goroutines, about a few addresses for each sign-in,
-	// with a context that ends after [Risk]'s timeout; an Auth that gets no answer
+	// with a context that ends after RiskPolicy.Timeout; an Auth that gets no answer
 	// by then goes on without one.
 	Resolve(ctx context.Context, addr netip.Addr) (Place, error)
 }

@@ -41,7 +41,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	if err != nil {
 		return Pair{}, ErrInternal.because(err)
 	}
-	req := refreshRequest{session: token.Session, gen: token.Gen, device: r.DeviceID, ip: r.Client.IP, jti: jti}
+	req := refreshRequest{session: token.Session, gen: token.Gen, device: r.DeviceID, ip: r.Client.IP, agent: seen.UserAgent, jti: jti}
 	active, failed := a.config.Active(ctx, token.User)
 
 	type answer struct {
@@ -64,7 +64,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		was := s.Risk
 		if device, moved := r.Client.movedFrom(s); moved && req.gen >= s.Gen {
 			there := Session{IP: cmp.Or(r.Client.IP, s.IP), Device: device}
-			req.moved, req.program, req.userAgent = true, device, seen.UserAgent
+			req.moved, req.program = true, device
 			risk, place := view.assess(&l, &there, 0, now)
 			req.risk, req.location, req.asn = risk, place.Location, place.ASN
 		}

@@ -16,14 +16,13 @@ const (
 type Scorer interface {
 	// Score returns 0 to 100 and a reason for every point of it, by what the
 	// Evidence says alone: the same evidence has the same score. It is called by many
-	// goroutines with a context that ends after RiskPolicy.Timeout. If it fails, or
-	// does not answer by then, the score is that of [Score].
+	// goroutines with a context that ends after RiskPolicy.Timeout. If it fails, says
+	// what is no score, or does not answer by then, the score is that of [Score].
 	Score(ctx context.Context, e Evidence) (Risk, error)
 }
 
 // Evidence is what is known of a sign-in, or of a refresh that comes from elsewhere
-// than the one before, and of the user's past. Its lists are shared: they are not to
-// be changed.
+// than the one before, and of the user's past. A Scorer's lists are its own.
 type Evidence struct {
 	Now    time.Time
 	Device Device

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -22,16 +23,16 @@ type refreshRequest struct {
 	gen     uint64 // of the token that was presented
 	device  string // "" if none was presented
 	ip      string // "" if unknown
+	agent   string // the User-Agent; "" if unknown
 	jti     ID     // of the access token, if one is recorded
 
 	// moved says that it comes from elsewhere than the session was, or from something
 	// else; the others are what is known of that.
-	moved     bool
-	program   Device // its browser, system and type
-	userAgent string
-	location  Location
-	asn       uint32
-	risk      Risk
+	moved    bool
+	program  Device // its browser, system and type
+	location Location
+	asn      uint32
+	risk     Risk
 }
 
 // refreshVerdict is a row of the table at policy.refreshSession. Those from
@@ -136,18 +137,15 @@ func (p *policy) moved(l *Ledger, s *Session, r refreshRequest, gen, serial uint
 	}
 	s.Gen, s.Serial = gen, serial
 	s.MovedAt, s.SeenAt = now, time.Time{}
-	if r.ip != "" {
-		s.IP = r.ip
-	}
+	s.IP, s.UserAgent = cmp.Or(r.ip, s.IP), cmp.Or(r.agent, s.UserAgent)
 	if r.moved {
 		s.Location = r.location
 		s.Device.Browser, s.Device.OS, s.Device.Type = r.program.Browser, r.program.OS, r.program.Type
-		if r.userAgent != "" {
-			s.UserAgent = r.userAgent
-		}
 		s.Risk = s.Risk.raised(r.risk)
-		c.Devices = know(l.Devices, s, now)
-		c.Networks = knowNetwork(l.Networks, s, r.asn, now)
+		if !reaches(r.risk.Score, riskHigh) { // a stolen token makes no place familiar
+			c.Devices = know(l.Devices, s, now)
+			c.Networks = knowNetwork(l.Networks, s, r.asn, now)
+		}
 	}
 	if r.device == "" && s.Device.Signed {
 		s.Risk.addOnce(RiskDeviceUnsaid, 5, "a refresh token came without the device's cookie")

@@ -3,10 +3,12 @@ package core
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -62,8 +64,8 @@ const (
 // Without a past only failed_attempts and the two of refresh tokens count. Travel does
 // not count in a network that is known, nor on a known device that the server named
 // while its browser and system are what they were; nor below 300 km, within one
-// country below 1,000, besides what both places may be off. It is deterministic, and
-// more evidence never makes it less.
+// country below 1,000, besides what both places may be off. It is deterministic, the
+// order of the lists means nothing, and no signal makes it less.
 func Score(e Evidence) Risk {
 	var r Risk
 	if n := min(max(e.Failures, 0), failuresMost/failurePoints); n > 0 {
@@ -89,7 +91,7 @@ func Score(e Evidence) Risk {
 // add adds a signal, as far as there is room below 100.
 func (r *Risk) add(code string, points int, detail string) {
 	r.Score = min(r.Score+points, 100)
-	r.Reasons = append(r.Reasons, RiskReason{code, points, detail})
+	r.Reasons = append(r.Reasons, RiskReason{code, points, cutText(detail, reasonCap)})
 }
 
 // addOnce is add, unless the signal is there.
@@ -113,21 +115,27 @@ func lately(t, now time.Time, within time.Duration) bool { return !t.IsZero() &&
 // device adds what is unusual about the device, and reports whether it is one that the
 // server named, as it was when it was seen last.
 func (e *Evidence) device(r *Risk) (same bool) {
-	i := slices.IndexFunc(e.Past, func(s Sighting) bool { return s.Device.ID == e.Device.ID && s.Device.Signed == e.Device.Signed })
-	if i < 0 {
-		r.add(RiskNewDevice, 25, "a device that the user was not seen on before")
-		others := make(map[deviceKey]bool)
-		for _, s := range e.Past {
-			if lately(s.FirstSeenAt, e.Now, manyTime) {
-				others[deviceKey{s.Device.ID, s.Device.Signed}] = true
-			}
+	var last Sighting
+	known := false
+	for _, s := range e.Past {
+		if s.Device.ID == e.Device.ID && s.Device.Signed == e.Device.Signed && (!known || last.before(s)) {
+			last, known = s, true
 		}
+	}
+	if !known {
+		r.add(RiskNewDevice, 25, "a device that the user was not seen on before")
+		others := make(map[deviceKey]time.Time) // a session on an old device is younger than it
+		for _, s := range e.Past {
+			key := deviceKey{s.Device.ID, s.Device.Signed}
+			others[key] = firstSet(others[key], s.FirstSeenAt)
+		}
+		maps.DeleteFunc(others, func(_ deviceKey, first time.Time) bool { return !lately(first, e.Now, manyTime) })
 		if len(others) >= manyDevices {
 			r.add(RiskManyDevices, 15, "many new devices within a day")
 		}
 		return false
 	}
-	was := e.Past[i].Device
+	was := last.Device
 	same = e.Device.Signed
 	if differ(was.Browser, e.Device.Browser) {
 		r.add(RiskBrowserChanged, 10, "this device had another browser: "+was.Browser)
@@ -138,6 +146,20 @@ func (e *Evidence) device(r *Risk) (same bool) {
 		same = false
 	}
 	return same
+}
+
+// before reports whether s was seen before o. Of two at the same time it is always the
+// same one.
+func (s Sighting) before(o Sighting) bool {
+	text := func(s *Sighting) string {
+		d, l := &s.Device, &s.Place.Location
+		return strings.Join([]string{s.IP, d.ID, d.Browser, d.OS, d.Type, l.Country, l.City}, "\x00")
+	}
+	p, q := &s.Place, &o.Place
+	return cmp.Or(
+		s.LastSeenAt.Compare(o.LastSeenAt), cmp.Compare(text(&s), text(&o)),
+		cmp.Compare(p.Latitude, q.Latitude), cmp.Compare(p.Longitude, q.Longitude), cmp.Compare(p.Radius, q.Radius),
+	) < 0
 }
 
 // differ reports whether two words differ and both are known.
@@ -222,16 +244,15 @@ func networkOf(ip string) string {
 // travel returns how far the last place is, and how long ago the user was there, if
 // nobody comes from there in that time.
 func (e *Evidence) travel() (km float64, took time.Duration, impossible bool) {
-	if !e.Place.Located {
+	var last Sighting
+	for _, s := range e.Past {
+		if s.Place.located() && (!last.Place.Located || last.before(s)) {
+			last = s
+		}
+	}
+	if !last.Place.Located || !e.Place.located() {
 		return 0, 0, false
 	}
-	located := slices.DeleteFunc(slices.Clone(e.Past), func(s Sighting) bool { return !s.Place.Located })
-	if len(located) == 0 {
-		return 0, 0, false
-	}
-	last := slices.MaxFunc(located, func(a, b Sighting) int {
-		return cmp.Or(a.LastSeenAt.Compare(b.LastSeenAt), cmp.Compare(a.IP, b.IP))
-	})
 	was, took := last.Place, max(0, e.Now.Sub(last.LastSeenAt))
 	km = distance(was, e.Place) - max(0, was.Radius) - max(0, e.Place.Radius)
 	far := travelFar

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,9 @@ import (
 )
 
 const (
-	outsideMost  = 64 // calls of Resolver and Scorer under way at once
+	outsideMost  = 64 // calls of one thing outside that are under way at once
 	placesMost   = 8  // addresses of a user's past that are resolved
+	scoresMost   = 8  // answers of a Scorer to one sign-in, whose ledger moves on meanwhile
 	reasonsMost  = 16
 	locationCap  = 64  // bytes of a city's name
 	reasonCap    = 200 // bytes of a reason's detail
@@ -26,19 +28,22 @@ var errOutsideBusy = errors.New("sallyport: too many calls are under way that do
 type survey struct {
 	auth   *Auth
 	ctx    context.Context
-	cancel context.CancelFunc
-	places map[string]Place
-	failed error // the first failure of the Resolver or the Scorer
+	left   time.Duration    // of RiskPolicy.Timeout: the store's time is not theirs
+	places map[string]Place // by address; zero if the Resolver had no answer
+	failed error            // the first failure of the Resolver or the Scorer
+
+	scored   Risk // what the Scorer said last
+	scoredOn ID   // the version of that ledger
+	scores   int  // times that it said something
+	scorer   bool // it failed, and is not asked again
 }
 
 func (a *Auth) survey(ctx context.Context) *survey {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.Risk.Timeout)
-	return &survey{auth: a, ctx: ctx, cancel: cancel}
+	return &survey{auth: a, ctx: context.WithoutCancel(ctx), left: a.config.Risk.Timeout}
 }
 
-// close ends the survey, and audits what failed in it.
+// close audits what failed in the survey.
 func (v *survey) close() {
-	v.cancel()
 	if v.failed != nil {
 		v.auth.audit(v.ctx, EventFailed, Event{Err: v.failed})
 	}
@@ -51,15 +56,12 @@ func (v *survey) place(ip string) Place {
 		return place
 	}
 	addr, err := netip.ParseAddr(ip)
-	if err != nil || v.ctx.Err() != nil {
-		return Place{}
-	}
-	place, err := outside(v.ctx, v.auth.outsiders, func(ctx context.Context) (Place, error) { return resolver.Resolve(ctx, addr) })
 	if err != nil {
-		v.fail("Resolver", err)
 		return Place{}
 	}
+	place, _ := ask(v, "Resolver", v.auth.resolving, func(ctx context.Context) (Place, error) { return resolver.Resolve(ctx, plain(addr)) })
 	place.Country, place.City = strings.Clone(cutText(place.Country, locationCap)), strings.Clone(cutText(place.City, locationCap))
+	place.Located = place.located()
 	if v.places == nil {
 		v.places = make(map[string]Place)
 	}
@@ -70,28 +72,58 @@ func (v *survey) place(ip string) Place {
 // assess sets where a session is, and scores it: how unusual it is for its user.
 func (v *survey) assess(l *Ledger, s *Session, failures int, now time.Time) (Risk, Place) {
 	place := v.place(s.IP)
+	if i := slices.IndexFunc(l.Networks, func(n KnownNetwork) bool { return n.Prefix == networkOf(s.IP) }); i >= 0 {
+		// Who does not answer takes nothing away from what is known.
+		place.ASN, place.Location = cmp.Or(place.ASN, l.Networks[i].ASN), cmp.Or(place.Location, l.Networks[i].Location)
+	}
 	e := Evidence{
 		Now:        now,
 		Device:     s.Device,
 		IP:         s.IP,
 		Place:      place,
 		Past:       v.past(l, now),
-		Networks:   slices.Clone(l.Networks),
-		SignIns:    slices.Clone(l.SignIns),
+		Networks:   l.Networks,
+		SignIns:    l.SignIns,
 		ReusedAt:   l.ReusedAt,
 		ReplayedAt: l.replayedAt(),
 		Failures:   failures,
 	}
 	scorer := v.auth.config.Scorer
-	if scorer == nil {
+	switch {
+	case scorer == nil, v.scorer:
+		return Score(e), place
+	case v.scores > 0 && (v.scoredOn == l.Version || v.scores == scoresMost):
+		return v.scored, place
+	}
+	theirs := e // one that goes on after its time may write there
+	theirs.Past, theirs.Networks, theirs.SignIns = slices.Clone(e.Past), slices.Clone(e.Networks), slices.Clone(e.SignIns)
+	risk, ok := ask(v, "Scorer", v.auth.scoring, func(ctx context.Context) (Risk, error) {
+		r, err := scorer.Score(ctx, theirs)
+		if err == nil && (r.Score < 0 || r.Score > 100) {
+			err = fmt.Errorf("its score, %d, is not between 0 and 100", r.Score)
+		}
+		return r.clean(), err
+	})
+	if !ok {
+		v.scorer = true
 		return Score(e), place
 	}
-	risk, err := outside(v.ctx, v.auth.outsiders, func(ctx context.Context) (Risk, error) { return scorer.Score(ctx, e) })
+	v.scored, v.scoredOn = risk, l.Version
+	v.scores++
+	return risk, place
+}
+
+// ask makes a call in the time that is left. It reports false if there is no answer.
+func ask[T any](v *survey, what string, slots chan struct{}, call func(context.Context) (T, error)) (T, bool) {
+	ctx, cancel := context.WithTimeout(v.ctx, v.left)
+	defer cancel()
+	start := time.Now()
+	answer, err := outside(ctx, slots, call)
+	v.left -= time.Since(start)
 	if err != nil {
-		v.fail("Scorer", err)
-		return Score(e), place
+		v.fail(what, err)
 	}
-	return risk.clean(), place
+	return answer, err == nil
 }
 
 func (v *survey) fail(what string, err error) {
@@ -163,6 +195,9 @@ func outside[T any](ctx context.Context, slots chan struct{}, call func(context.
 		err   error
 	}
 	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
 	select {
 	case slots <- struct{}{}:
 	default:
