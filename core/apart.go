@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,8 @@ type apartUser struct {
 	done   apart // what was decided here
 	any    bool  // whether there was something
 	over   bool  // it is joined: the store is asked again
+
+	by map[ID]string // who ended sessions of the store's, if that was not the user
 
 	tried   bool // to write it, and nobody knows whether that took place
 	triedOn ID   // the version on which that was
@@ -107,9 +110,12 @@ func kept(err error) (Mode, error) {
 }
 
 // transactApart is transact in memory: what it decides stands, with errApart. It reports
-// false if the store has to be asked.
-func transactApart[O any](a *Auth, u *apartUser, decide func(Ledger, time.Time) (O, *Change)) (out O, err error, done bool) {
+// false if the store has to be asked. The end of a session that the store never had is
+// audited here; that of another is when it is written.
+func transactApart[O any](ctx context.Context, a *Auth, u *apartUser, decide func(Ledger, time.Time) (O, *Change)) (out O, err error, done bool) {
 	var none O
+	var gone []Ended
+	defer func() { a.auditEnded(ctx, u.userID, gone, err) }() // without the lock
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.over {
@@ -136,10 +142,34 @@ func transactApart[O any](a *Auth, u *apartUser, decide func(Ledger, time.Time) 
 		change.Publish[i].UserID = u.userID
 	}
 	u.any = true
+	gone = u.ends(change, actor(ctx))
 	u.done.note(&u.ledger, change)
 	u.ledger = change.Apply(u.ledger)
 	a.feed.enforce(change.Publish, now)
 	return outcome, ErrStoreUnavailable.because(errApart), true
+}
+
+// ends notes who ends sessions, and returns those that the store never had.
+func (u *apartUser) ends(c *Change, by string) (gone []Ended) {
+	ended := slices.Clone(c.End)
+	for _, s := range u.ledger.Sessions {
+		if c.Forget && s.live(c.At) {
+			ended = append(ended, Ended{s.ID, ReasonForgotten})
+		}
+	}
+	for _, e := range ended {
+		switch {
+		case e.Reason == ReasonExpired:
+		case u.done.sessions[e.ID].begun:
+			gone = append(gone, e)
+		case by != "":
+			if u.by == nil {
+				u.by = make(map[ID]string)
+			}
+			u.by[e.ID] = by
+		}
+	}
+	return gone
 }
 
 // judge decides about a token of a session that is known in memory and not joined yet:
@@ -178,17 +208,20 @@ func (a *Auth) rejoin(ctx context.Context, lostData bool) error {
 			continue
 		}
 		ended, err := a.rejoinUser(ctx, u)
-		if err != nil && !a.reaches(ctx, err) {
-			return err
-		}
-		if err != nil {
+		if _, failed := kept(err); failed != nil {
+			if !a.reaches(ctx, err) {
+				return err
+			}
 			u.after = a.retryAt(start)
 		}
-		a.auditEnded(ctx, u.userID, ended, err)
+		for _, e := range ended {
+			a.auditEnded(WithActor(ctx, u.by[e.ID]), u.userID, []Ended{e}, err)
+		}
 	}
 	return nil
 }
 
+// rejoinUser returns the sessions that end by it; with ErrNotDurable it is done.
 func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -221,7 +254,7 @@ func (a *Auth) rejoinUser(ctx context.Context, u *apartUser) ([]Ended, error) {
 			a.feed.enforce(change.Publish, a.now())
 			a.recent.put(u.userID, change.Apply(ledger))
 			a.apart.end(u)
-			return outcome.ended, nil
+			return outcome.ended, err
 		case errors.Is(err, ErrConflict):
 			ledger, err = stands, nil
 		case !u.tried: // the first is the one that may have taken place

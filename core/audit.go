@@ -4,12 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Event is one record of what happened. It is made when the thing is done and
-// says no more than what is so. It carries no token; TokenHash is a short hash.
+// says no more than what is so. It carries no token; TokenHash is a short hash. No text
+// in it has control characters, line separators or those that turn text round: they are
+// escaped in names and left out of UserAgent.
 type Event struct {
 	Time      time.Time
 	Name      EventName
@@ -18,7 +23,7 @@ type Event struct {
 	Reason    Reason // why a session ended; else ""
 	DeviceID  string
 	IP        string
-	UserAgent string // at most 512 bytes, as the client sent it
+	UserAgent string // at most 512 bytes of what the client sent
 	TokenHash string // of the access token concerned, see [TokenInfo]
 	Mode      Mode   // EventModeChanged: the new one; a sign-in or refresh that was served from memory: ModeMemory
 	// Cause is the Code of the refusal, or the limit that was reached.
@@ -109,16 +114,44 @@ func WithActor(ctx context.Context, userID string) context.Context {
 	return context.WithValue(ctx, actorKey{}, userID)
 }
 
+// actor returns who does something, if that is not the user.
+func actor(ctx context.Context) string {
+	by, _ := ctx.Value(actorKey{}).(string)
+	return by
+}
+
 // audit records an event that has just happened.
 func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
 	e.Time, e.Name = a.now(), name
 	if e.By == "" {
-		e.By, _ = ctx.Value(actorKey{}).(string)
+		e.By = actor(ctx)
 	}
+	e.UserID, e.By, e.DeviceID = legible(e.UserID, userIDMax), legible(e.By, userIDMax), legible(e.DeviceID, textCap)
 	a.config.Audit(ctx, e)
 	if o := a.config.Observer; o != nil {
 		o.Audited(name, cmp.Or(string(e.Reason), e.Cause))
 	}
+}
+
+// legible returns the first bytes of a name as UTF-8, in which what could pass for
+// another line, or turn it round, is escaped: two names are not to look like one.
+func legible(s string, most int) string {
+	s = s[:min(len(s), most)]
+	if s == cutText(s, most) {
+		return s
+	}
+	var b strings.Builder
+	for i, c := range s {
+		switch text := string(c); {
+		case c == utf8.RuneError && !strings.HasPrefix(s[i:], text):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case text != cutText(text, len(text)):
+			fmt.Fprintf(&b, `\u%04x`, c)
+		default:
+			b.WriteString(text)
+		}
+	}
+	return b.String()
 }
 
 // auditEnded records the end of sessions. err is what the commit answered.

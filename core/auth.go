@@ -32,6 +32,7 @@ type Auth struct {
 	now     func() time.Time
 	limits  limiters
 	notices chan Notice
+	silent  atomic.Bool  // the Auth was closed: nobody sends notices
 	skew    atomic.Int64 // the most that a ledger was ahead of this clock
 
 	// Each has a place for each call that is under way, of the Resolver and the Scorer:
@@ -109,6 +110,7 @@ func (a *Auth) start() {
 func (a *Auth) Close() error {
 	a.stop()
 	a.work.Wait()
+	a.silence()
 	a.store.retire()
 	a.feed.lapse()
 	if n, users := a.feed.queued(), a.apart.count.Load(); n > 0 || users > 0 {

@@ -34,3 +34,6 @@ func (a *Auth) TakeIn(events []Revocation) { a.feed.enforce(events, a.now()) }
 
 // Record audits an event.
 func (a *Auth) Record(ctx context.Context, name EventName, e Event) { a.audit(ctx, name, e) }
+
+// LogEvent is the default sink.
+func LogEvent(ctx context.Context, e Event) { logEvent(ctx, e) }

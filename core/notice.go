@@ -26,37 +26,58 @@ func (a *Auth) notify(outcome EventName, userID string, s *Session) {
 	n := Notice{Time: a.now(), UserID: userID, Session: s.Clone(), Outcome: outcome}
 	select {
 	case a.notices <- n:
+		if a.silent.Load() {
+			a.dropNotices()
+		}
 	default:
 		a.lostNotice(n, errNoticesFull)
 	}
 }
 
-// sendNotices has the app send notices, until ctx is done. What waits then is lost.
+// sendNotices has the app send notices, until ctx is done.
 func (a *Auth) sendNotices(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case n := <-a.notices:
 			a.send(ctx, n)
 		case <-ctx.Done():
-			select {
-			case n := <-a.notices:
-				a.lostNotice(n, errNoticesOver)
-			default:
-				return
-			}
 		}
 	}
 }
 
+// silence has no more notices sent. What waits, or comes later, is lost.
+func (a *Auth) silence() {
+	a.silent.Store(true)
+	a.dropNotices()
+}
+
+func (a *Auth) dropNotices() {
+	for {
+		select {
+		case n := <-a.notices:
+			a.lostNotice(n, errNoticesOver)
+		default:
+			return
+		}
+	}
+}
+
+// send has the app send a notice, in a goroutine that it may panic in, or end.
 func (a *Auth) send(ctx context.Context, n Notice) {
 	ctx, cancel := context.WithTimeout(ctx, noticeLasts)
 	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			a.lostNotice(n, fmt.Errorf("sallyport: Config.Notify panicked: %v", p))
-		}
+	sent := make(chan error, 1)
+	go func() {
+		err := errors.New("it ended its goroutine")
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("it panicked: %v", p)
+			}
+			sent <- err
+		}()
+		err = a.config.Notify(ctx, n)
 	}()
-	if err := a.config.Notify(ctx, n); err != nil {
+	if err := <-sent; err != nil {
 		a.lostNotice(n, fmt.Errorf("sallyport: Config.Notify: %w", err))
 	}
 }

@@ -22,6 +22,7 @@ type order struct {
 	given   uint64 // the moment
 	spared  []ID   // begun here since, whatever the clocks say
 	why     Reason
+	by      string // see Event.By
 	// write does it again, to what stands then: to those sessions that are meant.
 	write func(ctx context.Context, meant func(*Session) bool) error
 
@@ -76,7 +77,7 @@ func (f *feed) order(o *order, most int) (news, room bool) {
 		old := of[i]
 		old.spared, old.apart = nil, o.apart
 		if !o.at.Before(old.at) { // else it comes late
-			old.at, old.write = o.at, o.write
+			old.at, old.by, old.write = o.at, o.by, o.write
 		}
 		o = old
 	} else {
@@ -184,7 +185,7 @@ func (a *Auth) orElse(ctx context.Context, n int, err error, o order) (int, erro
 	if !errors.Is(err, ErrStoreUnavailable) || errors.Is(err, ErrNotDurable) && !errors.Is(err, errApart) {
 		return n, err
 	}
-	o.apart = errors.Is(err, errApart)
+	o.apart, o.by = errors.Is(err, errApart), actor(ctx)
 	news, room := a.feed.order(&o, a.config.MaxQueued)
 	switch {
 	case !room && o.all && o.apart: // only what is known in memory has ended
@@ -252,7 +253,9 @@ func (a *Auth) retryAt(began time.Time) time.Time {
 func (f *feed) meaning(o *order) (given uint64, write func(context.Context, func(*Session) bool) error, meant func(*Session) bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return o.given, o.write, func(s *Session) bool {
+	by, again := o.by, o.write
+	write = func(ctx context.Context, meant func(*Session) bool) error { return again(WithActor(ctx, by), meant) }
+	return o.given, write, func(s *Session) bool {
 		f.mu.RLock()
 		defer f.mu.RUnlock()
 		return o.ends(s.ID, s.CreatedAt)

@@ -100,7 +100,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		seen.Cause = asError(refusal).Code
 	}
 	a.audit(ctx, name, seen)
-	if seen.Mode != ModeMemory || out.verdict != refreshEnded { // else it is told when it is written
+	if seen.Mode != ModeMemory { // else it is told when it is written, see transactApart
 		a.auditEnded(ctx, token.User, out.ended, committed)
 	}
 	if refusal != nil {

@@ -119,8 +119,8 @@ func (a *Auth) Forget(ctx context.Context, userID string) error {
 	userID = strings.Clone(userID)
 	again := func(ctx context.Context, _ func(*Session) bool) error {
 		_, err := a.endBy(ctx, userID, ReasonForgotten, forget)
-		if err == nil || errors.Is(err, ErrNotDurable) {
-			a.audit(ctx, EventUserForgotten, Event{UserID: userID})
+		if weak := errors.Is(err, ErrNotDurable); err == nil || weak && !errors.Is(err, errApart) {
+			a.audit(ctx, EventUserForgotten, Event{UserID: userID, NotDurable: weak})
 		}
 		return err
 	}
@@ -187,7 +187,7 @@ func (a *Auth) revokeAccess(ctx context.Context, t *openToken) (int, error) {
 	case !out.live:
 		err = ErrTokenNotFound
 	}
-	return a.tokenRevoked(ctx, t.access.principal, out.revoked), err
+	return a.tokenRevoked(ctx, t.access.principal, out.revoked, err), err
 }
 
 var (
@@ -220,17 +220,17 @@ func (a *Auth) storeForeign(ctx context.Context, p *Principal) (int, error) {
 	case out.full:
 		return 0, ErrInternal.because(errForeignFull)
 	}
-	return a.tokenRevoked(ctx, p, out.revoked), err
+	return a.tokenRevoked(ctx, p, out.revoked, err), err
 }
 
 // tokenRevoked notes that a single token was revoked, by this call or before,
-// and returns how many were by this.
-func (a *Auth) tokenRevoked(ctx context.Context, p *Principal, now bool) int {
+// and returns how many were by this. err is what the commit answered.
+func (a *Auth) tokenRevoked(ctx context.Context, p *Principal, now bool, err error) int {
 	a.feed.doubt(p.UserID)
 	if !now {
 		return 0
 	}
-	a.audit(ctx, EventTokenRevoked, Event{UserID: p.UserID, Session: p.SessionID, TokenHash: tokenHash(p.TokenID)})
+	a.audit(ctx, EventTokenRevoked, Event{UserID: p.UserID, Session: p.SessionID, TokenHash: tokenHash(p.TokenID), NotDurable: errors.Is(err, ErrNotDurable)})
 	return 1
 }
 

@@ -230,6 +230,9 @@ func (p *policy) rejoin(l Ledger, a *apart, spent bool, now time.Time) (rejoinOu
 	c.Publish = slices.DeleteFunc(c.Publish, func(r Revocation) bool { return !now.Before(r.Until) })
 	if a.revokedAt.After(l.RevokedAt) {
 		c.RevokedAt = a.revokedAt
+		if l.Pending != nil {
+			c.Pending = []Pending{} // as in endAllSince
+		}
 	}
 	if len(c.Put)+len(c.End)+len(c.Publish) == 0 && c.Devices == nil && c.Networks == nil && c.SignIns == nil &&
 		c.RevokedAt.IsZero() && c.ReusedAt.IsZero() {

@@ -37,15 +37,16 @@ type attemptOutcome struct {
 }
 
 // attempt counts a second factor that is about to be looked at. device is what the
-// client presents. A device that the server has named presents it always; of one that
-// has its own word for itself, no word will do.
-func attempt(l Ledger, id ID, device string, now time.Time) (attemptOutcome, *Change) {
+// client presents. A device that the server has named has to prove that it is this one;
+// of one that has its own word for itself, no word will do.
+func attempt(l Ledger, id ID, device Device, now time.Time) (attemptOutcome, *Change) {
 	i := l.pendingOf(id, now)
 	if i < 0 || l.Pending[i].Attempts >= pendingAttempts {
 		return attemptOutcome{spent: true}, nil
 	}
 	waits := l.Pending[i].Session
-	if device != waits.Device.ID && (device != "" || waits.Device.Signed) {
+	same := device.ID == waits.Device.ID && (device.Signed || !waits.Device.Signed)
+	if !same && (device.ID != "" || waits.Device.Signed) {
 		return attemptOutcome{device: true, session: waits}, nil
 	}
 	pending := slices.Clone(l.Pending)

@@ -186,15 +186,20 @@ func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
 	case out.spent:
 		return Pair{}, a.refuseStepUp(ctx, seen)
 	case out.denied:
+		seen.Cause = ErrRiskDenied.Code
 		a.audit(ctx, EventRiskDenied, seen)
 		a.notify(EventRiskDenied, userID, &out.session)
 		return Pair{}, ErrRiskDenied
 	case out.refused:
 		return Pair{}, a.refuseSignIn(ctx, seen, ErrTooManySessions)
+	case out.waits && mode == ModeMemory: // nobody could complete it
+		return Pair{}, ErrStoreUnavailable.because(errTripped)
 	case out.waits:
 		return a.keepWaiting(ctx, b, out.signInOutcome, seen)
 	}
-	a.auditEnded(ctx, userID, out.ended, committed)
+	if mode != ModeMemory { // else it is told when it is written, see transactApart
+		a.auditEnded(ctx, userID, out.ended, committed)
+	}
 	if ordered := a.feed.spare(userID, &out.session, moment, b.checked); ordered || out.confirm {
 		if err := a.confirm(ctx, b, out.session.ID); err != nil {
 			return Pair{}, a.refuseSignIn(ctx, seen, err)
@@ -211,7 +216,7 @@ func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
 
 // refuseSignIn audits a sign-in that is refused, or that failed.
 func (a *Auth) refuseSignIn(ctx context.Context, seen Event, err error) error {
-	seen.Cause = asError(err).Code
+	seen.Cause, seen.NotDurable = asError(err).Code, false // nothing stands
 	a.audit(ctx, EventSignInRefused, seen)
 	return err
 }
@@ -246,6 +251,7 @@ func (c Client) own() Client {
 	} {
 		*text = strings.Clone(*text)
 	}
+	c.IP = cutText(c.IP, textCap)
 	return c
 }
 
@@ -381,7 +387,7 @@ func (id *Identity) check() error {
 // validText reports whether a client's word can be kept: at most textCap bytes
 // of UTF-8 without control characters.
 func validText(s string) bool {
-	return len(s) <= textCap && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
+	return len(s) <= textCap && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // cutText returns the first bytes of a header as UTF-8 without control characters.

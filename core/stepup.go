@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -47,14 +48,15 @@ func (r *secretRing) openPending(s string) (pendingToken, error) {
 type StepUpRequest struct {
 	// Pending is what ErrStepUpRequired came with.
 	Pending string
-	// Client is who completes it. Its DeviceID has to be that of the sign-in. What it
-	// says beside that is not looked at: what begins is what waited.
+	// Client is who completes it. Its DeviceID has to be that of the sign-in, and Signed
+	// if that was; a client without a word for itself needs none here. What it says beside
+	// that is not looked at: what begins is what waited.
 	Client Client
 	// Replaces is as in [SignInRequest].
 	Replaces []string
 	// Verify looks at the second factor of a user, and says how it was proved, for the
 	// claim "amr": "otp", "hwk" (RFC 8176). ErrInvalidCredentials: it is wrong. Any
-	// other error is a failure, answered with 500. It has to see that a code is good
+	// other error, or a panic, is a failure, answered with 500. It has to see that a code is good
 	// once (RFC 6238 section 5.2). It is called at most five times for a sign-in.
 	Verify func(ctx context.Context, userID string) (amr []string, err error)
 }
@@ -79,17 +81,19 @@ func (a *Auth) StepUp(ctx context.Context, r StepUpRequest) (Pair, error) {
 	if err := a.limit(ctx, &a.limits.stepUp, token.User, seen); err != nil {
 		return Pair{}, err
 	}
-	ctx = context.WithValue(ctx, toStore{}, true) // used up in one place alone
-	try, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (attemptOutcome, *Change) {
-		return attempt(l, token.ID, r.Client.DeviceID, now)
+	inStore := context.WithValue(ctx, toStore{}, true) // used up in one place alone
+	device := Device{ID: r.Client.DeviceID, Signed: r.Client.Signed}
+	try, err := transact(inStore, a, token.User, func(l Ledger, now time.Time) (attemptOutcome, *Change) {
+		return attempt(l, token.ID, device, now)
 	})
+	seen.NotDurable = errors.Is(err, ErrNotDurable)
 	if _, err = kept(err); err != nil {
 		return Pair{}, err
 	}
 	if try.spent || try.device {
 		return Pair{}, a.refuseStepUp(ctx, seen)
 	}
-	amr, err := r.Verify(ctx, token.User)
+	amr, err := r.verified(ctx, token.User)
 	if errors.Is(err, ErrInvalidCredentials) {
 		return Pair{}, a.refuseStepUp(ctx, seen)
 	}
@@ -112,13 +116,23 @@ func (a *Auth) StepUp(ctx context.Context, r StepUpRequest) (Pair, error) {
 			return Pair{}, ErrInternal.because(err)
 		}
 	}
-	return a.begin(ctx, beginning{
+	return a.begin(inStore, beginning{
 		userID:   token.User,
 		request:  req,
 		replaces: r.Replaces,
 		checked:  try.session.CreatedAt,
 		account:  token.Account,
 	})
+}
+
+// verified calls Verify.
+func (r *StepUpRequest) verified(ctx context.Context, userID string) (amr []string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("sallyport: StepUpRequest.Verify panicked: %v", p)
+		}
+	}()
+	return r.Verify(ctx, userID)
 }
 
 // StepUpForm is a second factor over HTTP.
@@ -157,13 +171,14 @@ func (a *Auth) keepWaiting(ctx context.Context, b beginning, out signInOutcome, 
 			}
 			_, failed := transact(ctx, a, b.userID, drop)
 			_, failed = kept(failed)
-			return Pair{}, cmp.Or(failed, a.refuseSignIn(ctx, seen, err))
+			return Pair{}, a.refuseSignIn(ctx, seen, cmp.Or(failed, err))
 		}
 	}
 	token, err := a.secret.mintPending(pendingToken{b.request.session.ID, b.account, b.userID}, a.now())
 	if err != nil {
 		return Pair{}, ErrInternal.because(err)
 	}
+	seen.Cause = ErrStepUpRequired.Code
 	a.audit(ctx, EventStepUpRequired, seen)
 	a.notify(EventStepUpRequired, b.userID, &out.session)
 	e := *ErrStepUpRequired

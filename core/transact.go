@@ -61,7 +61,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	defer cancel()
 	inMemory := ctx.Value(toStore{}) == nil
 	if u := a.apart.of(userID); u != nil && inMemory {
-		if out, err, done := transactApart(a, u, decide); done {
+		if out, err, done := transactApart(ctx, a, u, decide); done {
 			return out, err
 		}
 	}
@@ -75,7 +75,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	}
 	for tries := 0; errors.Is(err, errTripped) && inMemory && tries < 2; tries++ { // the first may just have ended
 		if u := a.apart.begin(a, userID); u != nil {
-			if out, err, done := transactApart(a, u, decide); done {
+			if out, err, done := transactApart(ctx, a, u, decide); done {
 				return out, err
 			}
 		}

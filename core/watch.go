@@ -73,7 +73,7 @@ func (w *LoginWatch) Answer(answer Response) (out Response, refused bool) {
 		cookies, err = w.cookiesOf(k, s)
 	}
 	if err != nil {
-		return w.auth.refuse(w.request, err), true
+		return w.auth.refuse(w.request, err).with(cookies), true // of a device that a second factor has to come from
 	}
 	out = answer
 	out.Header = make(http.Header)

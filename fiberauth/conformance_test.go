@@ -110,6 +110,11 @@ func serveApp(config fiber.Config) func(adaptertest.App) (string, func(), error)
 				return fiberauth.Write(c, s.Answer(fiberauth.SignIn(c, s.Auth, s.Form)))
 			})
 		}
+		for _, s := range app.StepUps {
+			f.Add(s.Method, s.Path, func(c *fiber.Ctx) error {
+				return fiberauth.Write(c, s.Answer(fiberauth.StepUp(c, s.Auth, s.Form())))
+			})
+		}
 		for _, w := range app.Watched {
 			f.Add(w.Method, w.Path, fiberauth.Watch(w.Auth), func(c *fiber.Ctx) error {
 				return writeOwn(c, w.Handle(c.UserContext(), slices.Clone(c.Body())))

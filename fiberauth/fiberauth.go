@@ -83,10 +83,19 @@ func Principal(c *fiber.Ctx) *core.Principal { return core.FromContext(c.UserCon
 // SignIn begins a session for whoever sent a request, once the app's own login
 // handler has checked the user. It adds the cookies to the answer, which is the
 // app's to write: [core.Pair.Response] is that of the library's own login route.
-// After an error nothing was added; [core.Auth.Problem] answers it. Text in the
-// form may be Fiber's, such as that of c.FormValue: core copies it.
+// [core.Auth.Problem] answers an error: after ErrStepUpRequired the cookie of the device
+// was added, which the second factor has to come from, after any other nothing.
+// Text in the form may be Fiber's, such as that of c.FormValue: core copies it.
 func SignIn(c *fiber.Ctx, auth *core.Auth, form core.SignInForm) (core.Pair, error) {
 	pair, cookies, err := auth.SignInFrom(Request(c), form)
+	setHeader(c, cookies)
+	return pair, err
+}
+
+// StepUp completes a sign-in that waits for a second factor, as [SignIn] begins one. After
+// an error nothing was added.
+func StepUp(c *fiber.Ctx, auth *core.Auth, form core.StepUpForm) (core.Pair, error) {
+	pair, cookies, err := auth.StepUpFrom(Request(c), form)
 	setHeader(c, cookies)
 	return pair, err
 }

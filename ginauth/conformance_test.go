@@ -140,6 +140,11 @@ func serveApp(set func(*gin.Engine)) func(adaptertest.App) (string, func(), erro
 				ginauth.Write(c, s.Answer(ginauth.SignIn(c, s.Auth, s.Form)))
 			})
 		}
+		for _, s := range app.StepUps {
+			engine.Handle(s.Method, s.Path, func(c *gin.Context) {
+				ginauth.Write(c, s.Answer(ginauth.StepUp(c, s.Auth, s.Form())))
+			})
+		}
 		for _, w := range app.Watched {
 			engine.Handle(w.Method, w.Path, ginauth.Watch(w.Auth), func(c *gin.Context) {
 				body, err := io.ReadAll(c.Request.Body)

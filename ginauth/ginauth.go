@@ -65,9 +65,16 @@ func Principal(c *gin.Context) *core.Principal { return nethttpauth.Principal(c.
 // SignIn begins a session for whoever sent a request, once the app's own login
 // handler has checked the user. It adds the cookies to the answer, which is the
 // app's to write: [core.Pair.Response] is that of the library's own login route.
-// After an error nothing was added; [core.Auth.Problem] answers it.
+// [core.Auth.Problem] answers an error: after ErrStepUpRequired the cookie of the device
+// was added, which the second factor has to come from, after any other nothing.
 func SignIn(c *gin.Context, auth *core.Auth, form core.SignInForm) (core.Pair, error) {
 	return nethttpauth.SignIn(c.Writer, c.Request, auth, form)
+}
+
+// StepUp completes a sign-in that waits for a second factor, as [SignIn] begins one. After
+// an error nothing was added.
+func StepUp(c *gin.Context, auth *core.Auth, form core.StepUpForm) (core.Pair, error) {
+	return nethttpauth.StepUp(c.Writer, c.Request, auth, form)
 }
 
 // Write writes an answer. It does not abort the chain.

@@ -39,6 +39,11 @@ func serveApp(app adaptertest.App) (string, func(), error) {
 			nethttpauth.Write(w, s.Answer(nethttpauth.SignIn(w, r, s.Auth, s.Form)))
 		})
 	}
+	for _, s := range app.StepUps {
+		mux.HandleFunc(s.Method+" "+s.Path, func(w http.ResponseWriter, r *http.Request) {
+			nethttpauth.Write(w, s.Answer(nethttpauth.StepUp(w, r, s.Auth, s.Form())))
+		})
+	}
 	for _, wd := range app.Watched {
 		mux.Handle(wd.Method+" "+wd.Path, nethttpauth.Watch(wd.Auth)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)

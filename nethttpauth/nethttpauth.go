@@ -56,9 +56,20 @@ func Principal(r *http.Request) *core.Principal { return core.FromContext(r.Cont
 // SignIn begins a session for whoever sent a request, once the app's own login
 // handler has checked the user. It adds the cookies to the answer, which is the
 // app's to write: [core.Pair.Response] is that of the library's own login route.
-// After an error nothing was added; [core.Auth.Problem] answers it.
+// [core.Auth.Problem] answers an error: after ErrStepUpRequired the cookie of the device
+// was added, which the second factor has to come from, after any other nothing.
 func SignIn(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.SignInForm) (core.Pair, error) {
 	pair, cookies, err := auth.SignInFrom(Request(r), form)
+	for _, c := range cookies["Set-Cookie"] {
+		w.Header().Add("Set-Cookie", c)
+	}
+	return pair, err
+}
+
+// StepUp completes a sign-in that waits for a second factor, as [SignIn] begins one. After
+// an error nothing was added.
+func StepUp(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.StepUpForm) (core.Pair, error) {
+	pair, cookies, err := auth.StepUpFrom(Request(r), form)
 	for _, c := range cookies["Set-Cookie"] {
 		w.Header().Add("Set-Cookie", c)
 	}

@@ -42,6 +42,7 @@ type App struct {
 	Groups  []Group
 	Guarded []Guarded
 	SignIns []SignIn
+	StepUps []StepUp
 	Watched []Watched
 
 	// A middleware of the app's own does these before anything else, at every
@@ -83,6 +84,17 @@ type SignIn struct {
 	Answer func(p core.Pair, err error) core.Response
 }
 
+// StepUp is a route of the app's own that takes a second factor. It hands what Form
+// returns to the adapter's StepUp, and answers, through the adapter's Write, what Answer
+// makes of the outcome.
+type StepUp struct {
+	Method string
+	Path   string
+	Auth   *core.Auth
+	Form   func() core.StepUpForm
+	Answer func(p core.Pair, err error) core.Response
+}
+
 // Watched is a login route of the app's own behind the adapter's Watch. It reads
 // the request's body and answers what Handle makes of it, both by the
 // framework's own means, not by Write: it adds each value of the header, sets
@@ -120,7 +132,7 @@ type testCase struct {
 func cases() []testCase {
 	return slices.Concat(
 		requestCases, cookieCases, paramCases, bodyCases, contextCases,
-		responseCases, guardCases, mountCases, signInCases, watchCases,
+		responseCases, guardCases, mountCases, signInCases, stepUpCases, watchCases,
 	)
 }
 

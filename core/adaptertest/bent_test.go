@@ -34,6 +34,7 @@ type bent struct {
 	guard     func(g adaptertest.Guarded, next http.Handler) http.Handler
 	principal func(r *http.Request) *core.Principal
 	signIn    func(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.SignInForm) (core.Pair, error)
+	stepUp    func(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.StepUpForm) (core.Pair, error)
 	watch     func(auth *core.Auth, next http.Handler) http.Handler
 	write     func(w http.ResponseWriter, r *http.Request, out core.Response)
 
@@ -58,7 +59,7 @@ func bend(how func(b *bent)) adaptertest.Adapter {
 		around:    func(next http.Handler) http.Handler { return next },
 	}
 	b.borrow = func(r *http.Request, name string) string { return b.header(r, name) }
-	b.mount, b.guard, b.signIn, b.watch = b.mountRoutes, b.check, b.signInFrom, b.watchLogin
+	b.mount, b.guard, b.signIn, b.stepUp, b.watch = b.mountRoutes, b.check, b.signInFrom, b.stepUpFrom, b.watchLogin
 	how(b)
 	return adaptertest.Adapter{Serve: b.serve}
 }
@@ -144,6 +145,14 @@ func (b *bent) signInFrom(w http.ResponseWriter, r *http.Request, auth *core.Aut
 	return pair, err
 }
 
+func (b *bent) stepUpFrom(w http.ResponseWriter, r *http.Request, auth *core.Auth, form core.StepUpForm) (core.Pair, error) {
+	pair, cookies, err := auth.StepUpFrom(request{b, r}, form)
+	for _, c := range cookies["Set-Cookie"] {
+		w.Header().Add("Set-Cookie", c)
+	}
+	return pair, err
+}
+
 func (b *bent) watchLogin(auth *core.Auth, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watch, refusal := auth.WatchLogin(request{b, r})
@@ -181,6 +190,11 @@ func (b *bent) serve(app adaptertest.App) (string, func(), error) {
 	for _, s := range app.SignIns {
 		mux.HandleFunc(s.Method+" "+s.Path, func(w http.ResponseWriter, r *http.Request) {
 			b.write(w, r, s.Answer(b.signIn(w, r, s.Auth, s.Form)))
+		})
+	}
+	for _, s := range app.StepUps {
+		mux.HandleFunc(s.Method+" "+s.Path, func(w http.ResponseWriter, r *http.Request) {
+			b.write(w, r, s.Answer(b.stepUp(w, r, s.Auth, s.Form())))
 		})
 	}
 	for _, wd := range app.Watched {

@@ -36,7 +36,7 @@ func TestBrokenAdaptersAreCaught(t *testing.T) {
 	caught := map[string]bool{}
 	for _, a := range slices.Concat(
 		brokenRequests, brokenCookies, brokenParams, brokenBodies, brokenContexts,
-		brokenResponses, brokenGuards, brokenMounts, brokenSignIns, brokenWatches,
+		brokenResponses, brokenGuards, brokenMounts, brokenSignIns, brokenStepUps, brokenWatches,
 	) {
 		for _, name := range a.caught {
 			caught[name] = true
