@@ -70,7 +70,7 @@ func (a *Auth) signInFrom(r Request, client Client, device deviceToken, f *SignI
 	})
 	if errors.Is(err, ErrStepUpRequired) && f.Delivery != "body" {
 		cookies := make(http.Header, 1) // the second factor has to come from this device
-		if failed := a.setDeviceCookie(cookies, pair.Session.Device, device, accountTag{}); failed != nil {
+		if failed := a.setDeviceCookie(cookies, pair.Session.Device, device, pair.account); failed != nil {
 			return Pair{}, nil, failed
 		}
 		return Pair{}, cookies, err

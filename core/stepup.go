@@ -183,7 +183,7 @@ func (a *Auth) keepWaiting(ctx context.Context, b beginning, out signInOutcome, 
 	a.notify(EventStepUpRequired, b.userID, &out.session)
 	e := *ErrStepUpRequired
 	e.Pending, e.ExpiresIn = token, pendingLasts
-	return Pair{Session: Session{Device: out.session.Device}}, &e
+	return Pair{Session: Session{Device: out.session.Device}, account: b.account}, &e
 }
 
 // refuseStepUp audits a second factor that is refused. Why is not said: whoever tries

@@ -225,7 +225,7 @@ func TestTooManyRequests(t *testing.T) {
 // Others can't lock out a user on the device of a sign-in that waits: the password was
 // right there.
 func TestWaitingDeviceIsNotLockedOut(t *testing.T) {
-	onSite(t, func(c *core.Config) { c.Limits.Login = 2 }, func(t *testing.T, s *site) {
+	onSite(t, func(c *core.Config) { c.Limits = core.Limits{Login: 2} }, func(t *testing.T, s *site) {
 		gated(s)
 		login := s.post("/login", `{"username":"alice","password":"pw"}`)
 		login.pendingOf()

@@ -22,9 +22,8 @@ type auth struct {
 // auth returns an Auth that has the case for itself.
 func (k *kit) auth() auth {
 	a, err := core.New(core.Config{
-		Limits: core.Limits{Off: true},
-		Store:  &ledgers{of: map[string]core.Ledger{}},
-		Keys:   []core.Key{{Secret: []byte(rand.Text() + rand.Text())}},
+		Store: &ledgers{of: map[string]core.Ledger{}},
+		Keys:  []core.Key{{Secret: []byte(rand.Text() + rand.Text())}},
 		Authenticate: func(context.Context, core.Credentials) (core.Identity, error) {
 			return core.Identity{}, core.ErrInvalidCredentials
 		},
