@@ -363,7 +363,7 @@ func TestSameAsNetHTTP(t *testing.T) {
 						status[i], got[i] = s.over(t, strings.TrimPrefix(server.URL, "http://"), fill)
 					}
 					for _, user := range []string{user, "alice", "own", "watched", "root"} { // both begin with the same
-						if _, err := auth.RevokeAll(t.Context(), user, core.ReasonRevoked); err != nil {
+						if err := auth.Forget(t.Context(), user); err != nil {
 							t.Fatal(err)
 						}
 					}
