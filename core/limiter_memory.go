@@ -45,6 +45,16 @@ func newMemoryLimiter(keys int) *memoryLimiter {
 	return l
 }
 
+// newForgetfulLimiter returns a limiter in memory for what refuses nobody. When it has
+// too many keys it forgets those that are full soonest, and others count as before.
+func newForgetfulLimiter(keys int) *memoryLimiter {
+	l := newMemoryLimiter(keys)
+	for i := range l.shards {
+		l.shards[i].forgets = true
+	}
+	return l
+}
+
 // Take implements [Limiter].
 func (l *memoryLimiter) Take(ctx context.Context, key string, r Rate, n int) (Allowance, error) {
 	if err := errors.Join(ctx.Err(), takeMistake(key, r, n)); err != nil {
@@ -99,6 +109,7 @@ type limiterShard struct {
 	now     time.Duration // since the limiter began
 	longest time.Duration // after now that a key which isn't kept can be full
 	most    int           // keys
+	forgets bool          // it has no floor
 	keys    map[string]*limitedKey
 	soonest limitedKeys
 	floor   time.Duration // a key that isn't kept is full by then
@@ -145,7 +156,9 @@ func (s *limiterShard) expire() {
 func (s *limiterShard) drop() {
 	k := heap.Pop(&s.soonest).(*limitedKey)
 	delete(s.keys, k.key)
-	s.floor = max(s.floor, k.full)
+	if !s.forgets {
+		s.floor = max(s.floor, k.full)
+	}
 }
 
 // GetWithTime implements [throttled.GCRAStoreCtx].

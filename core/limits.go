@@ -1,14 +1,16 @@
 package core
 
+import "fmt"
+
 // Limits say how often something may be tried, in a minute and as many at once. 0 is
-// the recommended setting; negative: without limit.
+// the recommended setting; negative: without limit. The most is 1,000,000.
 type Limits struct {
 	// Off switches every limit off.
 	Off bool
 	// Login is how many sign-ins are tried of one account, right or wrong; of one
 	// address (IPv6: /64) ten times as many. A browser whose device cookie says
 	// that it has signed in to the account before has a count of its own, so that others
-	// can't lock its user out. 0: 10.
+	// can't lock its user out; all such browsers together ten times as much. 0: 10.
 	Login int
 	// StepUp is how many second factors are tried of one user. 0: 5.
 	StepUp int
@@ -20,17 +22,24 @@ type Limits struct {
 	Lookup int
 }
 
-// settle fills in the defaults. 0 then is without limit.
-func (l *Limits) settle() {
+const limitMost = 1_000_000
+
+// settle fills in the defaults and returns what is wrong. 0 then is without limit.
+func (l *Limits) settle() []error {
+	var wrong []error
 	for _, limit := range []struct {
+		name      string
 		count     *int
 		byDefault int
-	}{{&l.Login, 10}, {&l.StepUp, 5}, {&l.Refresh, 60}, {&l.LogoutAll, 10}, {&l.Lookup, 60}} {
+	}{{"Login", &l.Login, 10}, {"StepUp", &l.StepUp, 5}, {"Refresh", &l.Refresh, 60}, {"LogoutAll", &l.LogoutAll, 10}, {"Lookup", &l.Lookup, 60}} {
 		switch {
 		case l.Off || *limit.count < 0:
 			*limit.count = 0
 		case *limit.count == 0:
 			*limit.count = limit.byDefault
+		case *limit.count > limitMost:
+			wrong = append(wrong, fmt.Errorf("sallyport: Config.Limits.%s: %d is more than %d", limit.name, *limit.count, limitMost))
 		}
 	}
+	return wrong
 }

@@ -106,7 +106,7 @@ func (c Config) settle(now time.Time) (*settings, error) {
 		mistake("SessionLimitPolicy: %d is unknown", c.SessionLimitPolicy)
 	}
 	wrong = append(wrong, c.Risk.settle()...)
-	c.Limits.settle()
+	wrong = append(wrong, c.Limits.settle()...)
 	if c.MaxRevocations == 0 {
 		c.MaxRevocations = 1_000_000
 	}

@@ -27,11 +27,12 @@ var contract = map[string]int{
 	"BAD_REQUEST":   400,
 	"TOKEN_MISSING": 401, "TOKEN_INVALID": 401, "TOKEN_EXPIRED": 401, "TOKEN_REVOKED": 401, "INVALID_CREDENTIALS": 401, "USER_INACTIVE": 401,
 	"REFRESH_TOKEN_MISSING": 401, "REFRESH_TOKEN_INVALID": 401, "REFRESH_TOKEN_EXPIRED": 401, "REFRESH_TOKEN_REUSED": 401,
-	"SESSION_ENDED": 401, "DEVICE_MISMATCH": 401, "FRESH_SIGN_IN_REQUIRED": 401,
-	"FORBIDDEN": 403, "CROSS_SITE": 403, "TOO_MANY_SESSIONS": 403,
+	"SESSION_ENDED": 401, "DEVICE_MISMATCH": 401, "FRESH_SIGN_IN_REQUIRED": 401, "STEP_UP_REQUIRED": 401,
+	"FORBIDDEN": 403, "CROSS_SITE": 403, "TOO_MANY_SESSIONS": 403, "RISK_DENIED": 403,
 	"SESSION_NOT_FOUND": 404, "TOKEN_NOT_FOUND": 404,
 	"BODY_TOO_LARGE": 413, "NOT_JSON": 415,
-	"INTERNAL": 500, "STORE_UNAVAILABLE": 503,
+	"TOO_MANY_REQUESTS": 429,
+	"INTERNAL":          500, "STORE_UNAVAILABLE": 503,
 }
 
 // refusal is one way to be refused.
@@ -242,6 +243,23 @@ func refusals() []refusal {
 		all[len(all)-1].change = func(c *core.Config) { c.MaxSessions, c.SessionLimitPolicy = 1, core.RefuseNew }
 	}
 
+	// What is too unusual: a failed sign-in makes the next one so. An app's own login says
+	// by itself that a second factor is due.
+	unusual := func(code string, risk core.RiskPolicy) {
+		add(code, login, "", func(s *refusing) answer {
+			s.post("/login", `{"username":"alice","password":"x"}`)
+			return login.send(s)
+		})
+		all[len(all)-1].change = func(c *core.Config) { c.Limits, c.Risk = core.Limits{}, risk }
+		add(code, target{"POST", "/app/login", ""}, "", func(s *refusing) answer {
+			s.signIn("alice")
+			return s.ask("POST", "/app/login", "", func(r *http.Request) { r.RemoteAddr = "198.51.100.7:1" })
+		})
+		all[len(all)-1].change = func(c *core.Config) { c.Risk = risk }
+	}
+	unusual("RISK_DENIED", core.RiskPolicy{Deny: 5})
+	unusual("STEP_UP_REQUIRED", core.RiskPolicy{StepUp: 5})
+
 	add("REFRESH_TOKEN_MISSING", refresh, "", func(s *refusing) answer { return refresh.send(s) })
 	add("REFRESH_TOKEN_INVALID", refresh, "", func(s *refusing) answer { return refresh.send(s, refreshCookie("x")) })
 	add("REFRESH_TOKEN_INVALID", logout, "", func(s *refusing) answer { return logout.send(s, refreshCookie("x")) })
@@ -274,6 +292,39 @@ func refusals() []refusal {
 			fmt.Fprintf(w, `{"access_token":%q}`, p.AccessToken)
 		})))
 		return over.send(s)
+	})
+
+	// What is done too often. One is the limit of each.
+	once := func(c *core.Config) { c.Limits = core.Limits{Login: 1, StepUp: 1, Refresh: 1, LogoutAll: 1, Lookup: 1} }
+	often := func(r target, ask func(s *refusing) answer) {
+		add("TOO_MANY_REQUESTS", r, "", func(s *refusing) answer {
+			a := ask(s)
+			a.is("Retry-After", "60")
+			return a
+		})
+		all[len(all)-1].change = once
+	}
+	often(login, func(s *refusing) answer {
+		login.send(s).ok()
+		return login.send(s)
+	})
+	often(refresh, func(s *refusing) answer {
+		p := s.signIn("alice")
+		refresh.send(s, refreshCookie(p.Cookie)).ok()
+		return refresh.send(s, refreshCookie(p.Cookie))
+	})
+	often(auth[1], func(s *refusing) answer {
+		auth[1].send(s, s.root()).ok()
+		pair, err := s.auth.SignIn(s.t.Context(), core.SignInRequest{Identity: core.Identity{UserID: "root"}})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return auth[1].send(s, bearer(pair.AccessToken))
+	})
+	often(admin[5], func(s *refusing) answer {
+		root := s.root()
+		admin[5].send(s, root)
+		return admin[5].send(s, root)
 	})
 
 	revoke, adminRevoke, lookup := auth[2], admin[4], admin[5]
@@ -327,7 +378,11 @@ func TestRefusals(t *testing.T) {
 		routes[r.route] = true
 		t.Run(r.code+strings.ReplaceAll(" "+r.route, "/", " "), func(t *testing.T) {
 			onRefusing(t, r.change, func(t *testing.T, s *refusing) {
-				a := r.ask(s).refused(contract[r.code], r.code)
+				a := r.ask(s)
+				if r.code == "STEP_UP_REQUIRED" {
+					a = a.waiting()
+				}
+				a = a.refused(contract[r.code], r.code)
 				a.is("WWW-Authenticate", r.challenge)
 				if made[r.code]++; strings.Contains(a.body, "directory") || strings.Contains(a.body, "entropy") || strings.Contains(a.body, "connection") {
 					t.Errorf("%s: the cause was sent: %s", a.asked, a.body)

@@ -71,7 +71,7 @@ func TestLimiterRaceProcesses(t *testing.T) {
 	client := redistest.Local(t)
 	prefix := "test-" + rand.Text()
 	t.Cleanup(func() { redistest.Remove(t, client, "rate:"+prefix) })
-	processes := [2]*racer{startRacer(t, variable+"="+prefix), startRacer(t, variable+"="+prefix)}
+	processes := [2]*racer{startRacer(t, "TestLimiterRaceProcesses", variable+"="+prefix), startRacer(t, "TestLimiterRaceProcesses", variable+"="+prefix)}
 	keys := make([]string, raceRounds)
 	mixed := 0
 	for range 3 {
@@ -109,13 +109,13 @@ type racer struct {
 	out *json.Decoder
 }
 
-func startRacer(t *testing.T, env string) *racer {
+func startRacer(t *testing.T, test, env string) *racer {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-test.run=^TestLimiterRaceProcesses$", "-test.count=1")
+	cmd := exec.Command(program, "-test.run=^"+test+"$", "-test.count=1")
 	cmd.Env = append(os.Environ(), env)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

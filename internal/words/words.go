@@ -99,7 +99,7 @@ func Reasons() []core.Reason {
 
 // Limits are the limits that can be reached, as an event's cause names them.
 func Limits() []string {
-	return []string{"login_account", "login_device", "login_address", "step_up", "refresh", "logout_all", "lookup"}
+	return []string{"login_account", "login_device", "login_devices", "login_address", "step_up", "refresh", "logout_all", "lookup"}
 }
 
 // Causes are the causes of events, "" among them, and reasons of the app's own.
