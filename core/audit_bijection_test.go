@@ -87,8 +87,10 @@ func after(d time.Duration, do func(context.Context, *scene) error) func(context
 
 var operations = []operation{
 	{name: "sign in", do: func(ctx context.Context, s *scene) error { _, err := s.SignIn(ctx, user("alice")); return err }, record: "signed_in", commits: true, ended: 1},
-	{name: "sign in, refused", do: func(ctx context.Context, s *scene) error { _, err := s.SignIn(ctx, user("alice")); return err },
-		change: func(c *core.Config) { c.SessionLimitPolicy = core.RefuseNew }, err: core.ErrTooManySessions, record: "sign_in_refused TOO_MANY_SESSIONS"},
+	{
+		name: "sign in, refused", do: func(ctx context.Context, s *scene) error { _, err := s.SignIn(ctx, user("alice")); return err },
+		change: func(c *core.Config) { c.SessionLimitPolicy = core.RefuseNew }, err: core.ErrTooManySessions, record: "sign_in_refused TOO_MANY_SESSIONS",
+	},
 	{name: "sign in, denied", do: func(ctx context.Context, s *scene) error {
 		s.score = 90
 		_, err := s.SignIn(ctx, user("alice"))
@@ -118,10 +120,14 @@ var operations = []operation{
 		_, err := s.StepUp(ctx, core.StepUpRequest{Pending: "x", Client: dev, Verify: right})
 		return err
 	}, err: core.ErrStepUpInvalid, record: "step_up_refused INVALID_CREDENTIALS"},
-	{name: "step up, inactive", do: func(ctx context.Context, s *scene) error { s.active = false; return stepsUp(right)(ctx, s) },
-		err: core.ErrUserInactive, record: "sign_in_refused USER_INACTIVE"},
-	{name: "step up, refused", do: stepsUp(right), change: func(c *core.Config) { c.SessionLimitPolicy = core.RefuseNew },
-		err: core.ErrTooManySessions, record: "sign_in_refused TOO_MANY_SESSIONS"},
+	{
+		name: "step up, inactive", do: func(ctx context.Context, s *scene) error { s.active = false; return stepsUp(right)(ctx, s) },
+		err: core.ErrUserInactive, record: "sign_in_refused USER_INACTIVE",
+	},
+	{
+		name: "step up, refused", do: stepsUp(right), change: func(c *core.Config) { c.SessionLimitPolicy = core.RefuseNew },
+		err: core.ErrTooManySessions, record: "sign_in_refused TOO_MANY_SESSIONS",
+	},
 
 	{name: "refresh", do: after(11*time.Second, refreshes(second, "")), record: "refreshed", commits: true},
 	{name: "refresh, sliding", do: after(11*time.Second, refreshes(second, "")), change: func(c *core.Config) { c.RefreshPolicy = core.Sliding }, record: "refreshed", commits: true},
@@ -170,11 +176,13 @@ var operations = []operation{
 		_, err := s.SignOutAll(ctx, s.second.AccessToken)
 		return err
 	}, queued: true, ended: 2},
-	{name: "revoke a token", do: func(ctx context.Context, s *scene) error {
-		_, err := s.RevokeToken(ctx, s.second.AccessToken)
-		return err
+	{
+		name: "revoke a token", do: func(ctx context.Context, s *scene) error {
+			_, err := s.RevokeToken(ctx, s.second.AccessToken)
+			return err
+		},
+		record: "access_token_revoked", commits: true, queued: true,
 	},
-		record: "access_token_revoked", commits: true, queued: true},
 	{name: "revoke a refresh token", do: func(ctx context.Context, s *scene) error {
 		_, err := s.RevokeToken(ctx, s.second.RefreshToken)
 		return err

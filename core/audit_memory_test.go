@@ -105,7 +105,10 @@ func TestOneRecordOfWhatBeganInMemory(t *testing.T) {
 				for _, e := range s.trail.events {
 					switch e.Name {
 					case core.EventSignedIn:
-						known[e.Session], begun[e.Session] = known[e.Session], begun[e.Session]+1
+						begun[e.Session]++
+						if _, there := known[e.Session]; !there {
+							known[e.Session] = 0
+						}
 					case core.EventSessionEnded:
 						known[e.Session]++
 					}
