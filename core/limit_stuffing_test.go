@@ -120,7 +120,7 @@ func (s stuffing) run(t *testing.T) (out stuffed) {
 // Passwords that were stolen elsewhere are tried from few and from many addresses: no
 // user is shut out of a browser that is known, and what gets in is seen to be unusual.
 // With SALLYPORT_PROOF: the figures of the operations guide.
-func TestStuffing(t *testing.T) {
+func TestProofStuffing(t *testing.T) {
 	full := os.Getenv("SALLYPORT_PROOF") != ""
 	for _, few := range []bool{true, false} {
 		for _, within := range []time.Duration{10 * time.Second, 10 * time.Minute} {
