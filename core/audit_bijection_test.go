@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -347,10 +348,10 @@ func TestOneRecordOfEachInAnOutage(t *testing.T) {
 			onScene(t, func(s *scene) {
 				s.lossy = true
 				before := s.store.ledger(t, "alice")
-				calls := 0
+				var calls atomic.Int64
 				s.store.set(func(call string, do func() error) error {
 					if call != "tail" {
-						calls++
+						calls.Add(1)
 					}
 					return errBroken
 				})
@@ -359,7 +360,7 @@ func TestOneRecordOfEachInAnOutage(t *testing.T) {
 				events := slices.DeleteFunc(slices.Clone(s.trail.events), func(e core.Event) bool { return e.Name == core.EventModeChanged })
 				s.trail.events = nil
 				s.trail.mu.Unlock()
-				if calls == 0 || !errors.Is(err, core.ErrStoreUnavailable) {
+				if calls.Load() == 0 || !errors.Is(err, core.ErrStoreUnavailable) {
 					return // it was decided without the store: see TestOneRecordOfEach
 				}
 				queued := 0

@@ -74,11 +74,11 @@ func (r letterbox) Body(int64) ([]byte, error) {
 func TestNothingForgesARecord(t *testing.T) {
 	for _, poison := range poisons {
 		synctest.Test(t, func(t *testing.T) {
-			var events []core.Event
+			kept := new(trail)
 			store := newTap()
 			h := open(t, store, func(c *core.Config) {
 				add := c.Audit
-				c.Audit = func(ctx context.Context, e core.Event) { events = append(events, e); add(ctx, e) }
+				c.Audit = func(ctx context.Context, e core.Event) { kept.add(ctx, e); add(ctx, e) }
 				c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 				c.Limits.Login, c.Limits.StepUp = 4, 2
 				c.Authenticate = func(_ context.Context, who core.Credentials) (core.Identity, error) {
@@ -93,7 +93,7 @@ func TestNothingForgesARecord(t *testing.T) {
 			})
 			h.lossy = true
 			settle(h)
-			events = nil
+			kept.all()
 			routes := map[string]core.Route{}
 			for _, r := range append(h.Routes(), h.AdminRoutes(core.Role("admin"))...) {
 				routes[r.Path] = r
@@ -153,7 +153,7 @@ func TestNothingForgesARecord(t *testing.T) {
 			elapse(5 * time.Second)
 
 			seen := map[core.EventName]bool{}
-			for _, e := range events {
+			for _, e := range kept.all() {
 				seen[e.Name] = true
 				wellFormed(t, e)
 				oneLine(t, e)

@@ -38,6 +38,15 @@ func (r *trail) add(_ context.Context, e core.Event) {
 	r.events = append(r.events, e)
 }
 
+// all returns the events since the last call.
+func (r *trail) all() []core.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events := r.events
+	r.events = nil
+	return events
+}
+
 // take returns the events since the last call, as "name" or "name: reason", sorted.
 func (r *trail) take() []string {
 	r.mu.Lock()
