@@ -126,6 +126,9 @@ func (a *Auth) audit(ctx context.Context, name EventName, e Event) {
 	if e.By == "" {
 		e.By = actor(ctx)
 	}
+	if e.By == e.UserID {
+		e.By = ""
+	}
 	e.UserID, e.By, e.DeviceID = legible(e.UserID, userIDMax), legible(e.By, userIDMax), legible(e.DeviceID, textCap)
 	a.config.Audit(ctx, e)
 	if o := a.config.Observer; o != nil {

@@ -387,3 +387,17 @@ func TestOneRecordOfEachInAnOutage(t *testing.T) {
 		})
 	}
 }
+
+// Who does something to himself is not By: what is kept of a forgotten user names nobody.
+func TestAuditByOneself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, newTap())
+		if err := h.Forget(core.WithActor(t.Context(), "root"), "root"); err != nil {
+			t.Fatal(err)
+		}
+		got := h.trail.of(core.EventUserForgotten)
+		if len(got) != 1 || got[0].By != "" {
+			t.Errorf("got %+v", got)
+		}
+	})
+}

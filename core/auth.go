@@ -35,9 +35,9 @@ type Auth struct {
 	silent  atomic.Bool  // the Auth was closed: nobody sends notices
 	skew    atomic.Int64 // the most that a ledger was ahead of this clock
 
-	// Each has a place for each call that is under way, of the Resolver and the Scorer:
-	// one that hangs leaves the other its own.
-	resolving, scoring chan struct{}
+	// Each has a place for each call that is under way, of the Resolver, the Scorer and
+	// Notify: one that hangs leaves the others their own.
+	resolving, scoring, sending chan struct{}
 
 	stop func()
 	work sync.WaitGroup
@@ -79,7 +79,7 @@ func newAuth(c Config, now func() time.Time) (*Auth, error) {
 	a.uses = newUses(s.policy.touch)
 	a.limits = newLimiters(s.config.Limits, s.config.Limiter)
 	a.notices = make(chan Notice, noticesMost)
-	for _, slots := range []*chan struct{}{&a.resolving, &a.scoring} {
+	for _, slots := range []*chan struct{}{&a.resolving, &a.scoring, &a.sending} {
 		*slots = make(chan struct{}, outsideMost)
 	}
 	return a, nil

@@ -67,14 +67,20 @@ func addCookie(h http.Header, c *http.Cookie) { h.Add("Set-Cookie", c.String()) 
 // presentedDevice returns the device that a request presents: that of the
 // device cookie, if there is exactly one authentic, else what the client says.
 func (a *Auth) presentedDevice(r Request, said string) deviceToken {
+	if found := a.deviceCookies(r); len(found) == 1 {
+		return found[0]
+	}
+	return deviceToken{ID: said}
+}
+
+// deviceCookies returns the devices of all authentic device cookies. More than one are
+// of another path, or planted from a subdomain.
+func (a *Auth) deviceCookies(r Request) []deviceToken {
 	var found []deviceToken
 	for _, v := range distinct(r.Cookies(deviceCookieName(a.config.Cookie.Insecure))...) {
 		if d, err := a.secret.openDevice(v); err == nil {
 			found = append(found, d)
 		}
 	}
-	if len(found) == 1 {
-		return found[0]
-	}
-	return deviceToken{ID: said}
+	return found[:min(len(found), replacesCap)]
 }

@@ -33,8 +33,8 @@ const (
 
 const accountsMost = 4
 
-// accountTag is an account, as a device remembers it; zero: none. It tells nobody
-// which, and of another device it would be another.
+// accountTag is an account, as a device remembers it; zero: none. Of another device it
+// would be another. Who has the token and guesses a name can see whether it is that.
 type accountTag [8]byte
 
 // tagOf returns the tag of what a user signs in as.

@@ -365,3 +365,21 @@ func TestForeignLoginOvertaken(t *testing.T) {
 		c.Active = func(context.Context, string) (bool, error) { return false, nil }
 	})
 }
+
+// A watched login that is refused brings no refresh cookie.
+func TestForeignLoginWatchedRefused(t *testing.T) {
+	onForeign(t, func(t *testing.T, h *house, _ *tap) {
+		w, refusal := h.WatchLogin(foreignRequest{})
+		if refusal != nil {
+			t.Fatal(refusal.Status)
+		}
+		p, err := h.SignIn(t.Context(), core.SignInRequest{Identity: core.Identity{UserID: "alice"}, Client: core.Client{DeviceID: "no ID", Signed: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, refused := loginAnswer(w, p.AccessToken)
+		if set := out.Header["Set-Cookie"]; !refused || len(set) > 0 {
+			t.Errorf("%d, refused %v, with %q", out.Status, refused, set)
+		}
+	})
+}

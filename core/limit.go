@@ -220,7 +220,7 @@ func (c *Client) seen() Event {
 // case, space at the end, and what can't be seen. It ends what it is put before.
 func accountKey(username string) string {
 	seen := strings.Map(func(c rune) rune {
-		if unicode.Is(unicode.C, c) {
+		if unicode.In(c, unicode.C, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return -1
 		}
 		return unicode.ToLower(unicode.ToUpper(c)) // some have two small forms

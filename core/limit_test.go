@@ -316,3 +316,17 @@ func TestLimitAudit(t *testing.T) {
 		}
 	})
 }
+
+// What can't be seen is passed over in a name, whatever kind of character it is.
+func TestLimitAccountUnseen(t *testing.T) {
+	for _, unseen := range "\u034f\u115f\u1160\u17b4\u180b\u180e\u3164\ufe00\ufe0f\uffa0\U000e0100\U000e01ef\u200b\u2060" {
+		onDesk(t, func(c *core.Config) { c.Limits.Login = 1 }, func(t *testing.T, d *desk) {
+			if err := core.CountSignIn(d.Auth, "alice"); err != nil {
+				t.Error(err)
+			}
+			if err := core.CountSignIn(d.Auth, "al"+string(unseen)+"ice"); !errors.Is(err, core.ErrTooManyRequests) {
+				t.Errorf("%U: got %v", unseen, err)
+			}
+		})
+	}
+}

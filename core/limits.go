@@ -9,8 +9,9 @@ type Limits struct {
 	Off bool
 	// Login is how many sign-ins are tried of one account, right or wrong; of one
 	// address (IPv6: /64) ten times as many. A browser whose device cookie says
-	// that it has signed in to the account before has a count of its own, so that others
-	// can't lock its user out; all such browsers together ten times as much. 0: 10.
+	// that it has signed in to the account before, or given the right password, has a
+	// count of its own, so that who never had the password can't lock its user out; all
+	// such browsers together ten times as much. 0: 10.
 	Login int
 	// StepUp is how many second factors are tried of one user. 0: 5.
 	StepUp int

@@ -62,22 +62,16 @@ func (a *Auth) dropNotices() {
 	}
 }
 
-// send has the app send a notice, in a goroutine that it may panic in, or end.
+// send has the app send a notice, for as long as a notice may take: the call may go on.
 func (a *Auth) send(ctx context.Context, n Notice) {
-	ctx, cancel := context.WithTimeout(ctx, noticeLasts)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), noticeLasts)
 	defer cancel()
-	sent := make(chan error, 1)
-	go func() {
-		err := errors.New("it ended its goroutine")
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("it panicked: %v", p)
-			}
-			sent <- err
-		}()
-		err = a.config.Notify(ctx, n)
-	}()
-	if err := <-sent; err != nil {
+	_, err := outside(patience, a.sending, func(context.Context) (struct{}, error) {
+		ctx, cancel := context.WithTimeout(ctx, noticeLasts) // it ends when the Auth is closed, too
+		defer cancel()
+		return struct{}{}, a.config.Notify(ctx, n)
+	})
+	if err != nil {
 		a.lostNotice(n, fmt.Errorf("sallyport: Config.Notify: %w", err))
 	}
 }

@@ -107,7 +107,7 @@ func TestNotices(t *testing.T) {
 		if _, err := h.Refresh(t.Context(), core.RefreshRequest{Token: pair.RefreshToken, DeviceID: "dev", Client: core.Client{IP: "198.51.100.9"}}); err != nil {
 			t.Fatal(err)
 		}
-		told.expect(t, "it has been told already")
+		told.expect(t, "it has become high", "alice risk_raised")
 		h.trail.expect(t, "raised", "refreshed", "risk_raised")
 	})
 }
@@ -271,4 +271,38 @@ func TestNoticesRaceClose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Notify that never returns keeps no other notice back, nor Close, for longer than
+// one may take.
+func TestNotifyThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let, calls := make(chan struct{}), make(chan string, 100)
+		defer close(let)
+		auth, err := core.New(core.Config{
+			Store: newTap(), Keys: []core.Key{{Secret: testSecret("keys")}}, Audit: func(context.Context, core.Event) {},
+			Risk:   core.RiskPolicy{Notify: 5},
+			Notify: func(_ context.Context, n core.Notice) error { calls <- n.UserID; <-let; return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 6 {
+			if _, err := auth.SignIn(t.Context(), core.SignInRequest{Identity: core.Identity{UserID: "alice"}, Failures: 6}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		elapse(time.Minute)
+		if len(calls) != 6 {
+			t.Errorf("%d of 6 were told", len(calls))
+		}
+		closed := make(chan struct{})
+		go func() { auth.Close(); close(closed) }()
+		elapse(time.Minute)
+		select {
+		case <-closed:
+		default:
+			t.Error("Close waits for ever")
+		}
+	})
 }

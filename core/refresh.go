@@ -53,7 +53,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 	}
 	view := a.survey(ctx)
 	defer view.close()
-	out, err := transact(ctx, a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
+	out, err := transact(view.within(ctx), a, token.User, func(l Ledger, now time.Time) (answer, *Change) {
 		s := cmp.Or(l.session(token.Session, now), &Session{ID: token.Session, CreatedAt: now})
 		if why, known := a.feed.ended(token.User, s); known {
 			// If it lives, the store has lost its end, or not taken it yet.
@@ -85,7 +85,7 @@ func (a *Auth) Refresh(ctx context.Context, r RefreshRequest) (Pair, error) {
 		}
 		pair.Same = out.session.Gen == token.Gen
 		is := out.session.Risk
-		crossed := reaches(is.Score, a.policy.notify) && !reaches(was.Score, a.policy.notify)
+		crossed := is.crosses(a.policy.notify, was) || is.crosses(riskHigh, was)
 		raised := crossed || is.Score > was.Score && is.Score >= riskMedium
 		return answer{refreshOutcome: out, pair: pair, raised: raised, crossed: crossed}, change
 	})

@@ -55,11 +55,11 @@ func TestRefreshFromElsewhere(t *testing.T) {
 		{"a program of which nothing is known is none that is another", []step{
 			{gadget{"laptop", "\x00?"}, atHome, "Potsdam", "low", nil, false, nil, false},
 		}},
-		{"the user is told when it crosses the threshold, once, and it is never lowered", []step{
+		{"the user is told when it crosses the threshold and when it becomes high, once each, and it is never lowered", []step{
 			{laptop, inTheHotel, "Palma", "medium", moved, true, []string{"risk_raised"}, true},
 			{laptop, atHome, "Potsdam", "medium", moved, true, nil, false},
 			{laptop, vpnZurich, "Zurich", "medium", moved, true, nil, false}, // 35 again
-			{chrome, farAway, "São Paulo", "high", append([]string{core.RiskBrowserChanged, core.RiskOSChanged, core.RiskImpossibleTravel}, moved...), true, []string{"risk_raised"}, false},
+			{chrome, farAway, "São Paulo", "high", append([]string{core.RiskBrowserChanged, core.RiskOSChanged, core.RiskImpossibleTravel}, moved...), true, []string{"risk_raised"}, true},
 			{laptop, atHome, "Potsdam", "high", append([]string{core.RiskBrowserChanged, core.RiskOSChanged, core.RiskImpossibleTravel}, moved...), true, nil, false},
 		}},
 		{"a network of which nothing is known", []step{

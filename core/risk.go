@@ -28,7 +28,8 @@ type Evidence struct {
 	Device Device
 	IP     string
 	Place  Place
-	// Past are the devices and live sessions of the user, the one seen last first.
+	// Past are the devices and live sessions of the user, but for sessions of a risk of
+	// 70 or more, the one seen last first.
 	// None: this is the first sign-in that is known of.
 	Past []Sighting
 	// Networks are those that the user was seen in, at most 16.
@@ -53,9 +54,11 @@ type Sighting struct {
 }
 
 // RiskPolicy says what follows from the score of a sign-in. 0 as a threshold: never,
-// but for Notify.
+// but for Notify. With StepUp or Deny a sign-in that is served from memory, of a user of
+// whom the process knows nothing, is refused with ErrStoreUnavailable.
 type RiskPolicy struct {
-	// Notify is the score from which Config.Notify is told. 0: 30. Negative: never.
+	// Notify is the score from which Config.Notify is told: of a sign-in, and of a
+	// session that reaches it later, or 70. 0: 30. Negative: never.
 	Notify int
 	// StepUp is the score from which a second factor is asked for, see [Auth.StepUp].
 	StepUp int

@@ -102,6 +102,11 @@ func (r *Risk) addOnce(code string, points int, detail string) {
 	}
 }
 
+// crosses reports whether a score has reached a threshold since another.
+func (r Risk) crosses(threshold int, was Risk) bool {
+	return reaches(r.Score, threshold) && !reaches(was.Score, threshold)
+}
+
 // raised returns the higher of two scores, r if they are the same.
 func (r Risk) raised(o Risk) Risk {
 	if o.Score > r.Score {

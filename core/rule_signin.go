@@ -105,6 +105,9 @@ func (p *policy) signIn(l Ledger, r signInRequest, now time.Time) (signInOutcome
 // reaches reports whether a score is as high as a threshold; 0: there is none.
 func reaches(score, threshold int) bool { return threshold > 0 && score >= threshold }
 
+// judges reports whether more than a notice may follow from a score.
+func (p *policy) judges() bool { return p.stepUp > 0 || p.deny > 0 }
+
 // makeRoom ends sessions among those that count until there is room for one
 // more below most. It reports false if the policy forbids that.
 func (p *policy) makeRoom(live []Session, counts func(Session) bool, most int, end func(*Session, Reason)) bool {

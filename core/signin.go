@@ -150,7 +150,7 @@ func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
 		looked *ID    // the ledger's version at the last look
 		moment uint64 // no later than the session began
 	)
-	out, err := transact(ctx, a, userID, func(l Ledger, now time.Time) (begun, *Change) {
+	out, err := transact(view.within(ctx), a, userID, func(l Ledger, now time.Time) (begun, *Change) {
 		var err error
 		if looked != nil && *looked != l.Version && l.session(req.session.ID, now) == nil && l.pendingOf(req.session.ID, now) < 0 {
 			// A session of this id may have begun and ended: the id is spent.
@@ -163,6 +163,9 @@ func (a *Auth) begin(ctx context.Context, b beginning) (Pair, error) {
 			moment = a.feed.moments.Add(1)
 		}
 		looked = &l.Version
+		if a.policy.judges() && req.fulfils.IsZero() && len(l.Sessions)+len(l.Devices) == 0 && a.outage.mode() == ModeMemory {
+			return begun{failed: ErrStoreUnavailable.because(errTripped)}, nil // what the user's past is, the store alone knows
+		}
 		risk, place := view.assess(&l, &req.session, b.failures, now)
 		req.session.Risk, req.session.Location, req.asn = risk, place.Location, place.ASN
 		out, change := a.policy.signIn(l, *req, now)

@@ -59,6 +59,8 @@ type StepUpRequest struct {
 	// other error, or a panic, is a failure, answered with 500. It has to see that a code is good
 	// once (RFC 6238 section 5.2). It is called at most five times for a sign-in.
 	Verify func(ctx context.Context, userID string) (amr []string, err error)
+
+	devices []deviceToken // that the request presents, if not the Client's alone
 }
 
 // StepUp begins the session of a sign-in that waited, once its second factor is right:
@@ -78,12 +80,30 @@ func (a *Auth) StepUp(ctx context.Context, r StepUpRequest) (Pair, error) {
 		return Pair{}, a.refuseStepUp(ctx, seen)
 	}
 	seen.UserID = token.User
-	if err := a.limit(ctx, &a.limits.stepUp, token.User, seen); err != nil {
+	if err := a.limit(ctx, &a.limits.stepUp, "\x00"+token.ID.String(), seen); err != nil {
 		return Pair{}, err
 	}
 	inStore := context.WithValue(ctx, toStore{}, true) // used up in one place alone
-	device := Device{ID: r.Client.DeviceID, Signed: r.Client.Signed}
-	try, err := transact(inStore, a, token.User, func(l Ledger, now time.Time) (attemptOutcome, *Change) {
+	var device Device
+	try, err := transact(inStore, a, token.User, func(l Ledger, now time.Time) (out attemptOutcome, _ *Change) {
+		device = Device{ID: r.Client.DeviceID, Signed: r.Client.Signed}
+		out, _ = attempt(l, token.ID, device, now)
+		for i := 0; out.device && i < len(r.devices); i++ {
+			device = Device{ID: r.devices[i].ID, Signed: r.devices[i].Signed}
+			out, _ = attempt(l, token.ID, device, now)
+		}
+		return out, nil
+	})
+	if err != nil {
+		return Pair{}, err
+	}
+	if try.spent || try.device { // who keeps a dead one uses up nothing of the user's
+		return Pair{}, a.refuseStepUp(ctx, seen)
+	}
+	if err := a.limit(ctx, &a.limits.stepUp, token.User, seen); err != nil {
+		return Pair{}, err
+	}
+	try, err = transact(inStore, a, token.User, func(l Ledger, now time.Time) (attemptOutcome, *Change) {
 		return attempt(l, token.ID, device, now)
 	})
 	seen.NotDurable = errors.Is(err, ErrNotDurable)
@@ -155,7 +175,9 @@ func (a *Auth) StepUpFrom(r Request, f StepUpForm) (Pair, http.Header, error) {
 		return Pair{}, nil, err
 	}
 	presented := a.presentedRefresh(r)
-	pair, err := a.StepUp(r.Context(), StepUpRequest{Pending: f.Pending, Client: client, Replaces: presented, Verify: f.Verify})
+	pair, err := a.StepUp(r.Context(), StepUpRequest{
+		Pending: f.Pending, Client: client, Replaces: presented, Verify: f.Verify, devices: a.deviceCookies(r),
+	})
 	if err != nil {
 		return Pair{}, nil, err
 	}

@@ -384,3 +384,18 @@ func TestStoryOfACarriersNAT(t *testing.T) {
 		s.expectRisk("a new tablet there", s.comes("nils", gadget{"tablet", safariOnIPad}, "198.18.1.2"), "low", core.RiskNewDevice)
 	})
 }
+
+// While the thief's session goes on, nothing there is familiar by it.
+func TestStoryOfAPatientThief(t *testing.T) {
+	tell(t, func(s *story) {
+		laptop, stolen := gadget{"laptop", chromeOnWindows}, gadget{"laptop", chromeOnLinux}
+		mine := s.comes("sven", laptop, atHome)
+		elapse(20 * time.Minute)
+		s.goesOn(mine, stolen, farAway)
+		s.expectTold("of the theft", "sven: risk_raised")
+		elapse(24 * time.Hour)
+		s.expectRisk("the thief, with the password", s.comes("sven", gadget{"other", chromeOnLinux}, farAway), "medium",
+			core.RiskNewDevice, core.RiskNewNetwork, core.RiskNewCountry)
+		s.expectTold("of the thief", "sven: signed_in")
+	})
+}

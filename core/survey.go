@@ -42,6 +42,17 @@ func (a *Auth) survey(ctx context.Context) *survey {
 	return &survey{auth: a, ctx: context.WithoutCancel(ctx), left: a.config.Risk.Timeout}
 }
 
+// longer is the key of how much longer than the store may take a transaction may.
+type longer struct{}
+
+// within is a context for a transaction in which the survey is made.
+func (v *survey) within(ctx context.Context) context.Context {
+	if v.auth.config.Resolver == nil && v.auth.config.Scorer == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, longer{}, v.left)
+}
+
 // close audits what failed in the survey.
 func (v *survey) close() {
 	if v.failed != nil {
@@ -132,12 +143,13 @@ func (v *survey) fail(what string, err error) {
 	}
 }
 
-// past returns where and on what a user was seen, the latest first.
+// past returns where and on what a user was seen, the latest first. A session of a high
+// risk may be a thief's.
 func (v *survey) past(l *Ledger, now time.Time) []Sighting {
 	var out []Sighting
 	for i := range l.Sessions {
 		s := &l.Sessions[i]
-		if s.live(now) {
+		if s.live(now) && !reaches(s.Risk.Score, riskHigh) { // a stolen token makes no place familiar
 			out = append(out, Sighting{s.Device, s.CreatedAt, s.LastSeenAt, s.IP, Place{Location: s.Location}})
 		}
 	}

@@ -23,7 +23,8 @@ func (a *Auth) dated(l *Ledger) time.Time {
 // detached returns a context for store calls that does not end when the
 // client's connection does: a commit under way is not to be torn from its reply.
 func (a *Auth) detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), a.config.StoreTimeout)
+	more, _ := ctx.Value(longer{}).(time.Duration)
+	return context.WithTimeout(context.WithoutCancel(ctx), a.config.StoreTimeout+more)
 }
 
 // load returns a user's ledger and the time at which to look at it.

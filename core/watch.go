@@ -171,5 +171,8 @@ func (w *LoginWatch) cookiesOf(k *known, s *Session) (http.Header, error) {
 	}
 	cookies := make(http.Header, 1)
 	a.setRefreshCookie(cookies, &pair)
-	return cookies, a.setDeviceCookie(cookies, s.Device, a.presentedDevice(w.request, ""), accountTag{})
+	if err := a.setDeviceCookie(cookies, s.Device, a.presentedDevice(w.request, ""), accountTag{}); err != nil {
+		return nil, err // no cookie goes with a refusal
+	}
+	return cookies, nil
 }
