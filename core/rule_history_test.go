@@ -72,7 +72,7 @@ func (h *history) decide(t *rapid.T, rule func(Ledger, time.Time) *Change) {
 
 // checkApplied checks that a change says what it does.
 func (h *history) checkApplied(t *rapid.T, c *Change, before Ledger) {
-	if !c.took(&h.l) || c.took(&before) {
+	if !c.took(&h.l, &before) || c.took(&before, &before) {
 		t.Fatalf("the ledger does not show whether %+v was committed", c)
 	}
 	for _, e := range c.End {

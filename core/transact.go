@@ -86,10 +86,11 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 	}
 	var (
 		lost        *Change // may have been committed, now or later
+		lostOn      Ledger  // what it was decided on
 		lostOutcome O
 	)
 	for {
-		if lost != nil && lost.took(&ledger) {
+		if lost != nil && lost.took(&ledger, &lostOn) {
 			if ledger.Version == lost.ID {
 				// The store finds that it has it, and may say how well.
 				_, err = a.commit(ctx, userID, lost)
@@ -135,7 +136,7 @@ func transact[O any](ctx context.Context, a *Auth, userID string, decide func(Le
 		if ctx.Err() != nil || lost != nil {
 			return none, ErrStoreUnavailable.because(err)
 		}
-		lost, lostOutcome = change, outcome
+		lost, lostOn, lostOutcome = change, ledger, outcome
 		if ledger, err = a.store.Load(ctx, userID); err != nil {
 			return none, ErrStoreUnavailable.because(err)
 		}
@@ -154,9 +155,12 @@ func (a *Auth) commit(ctx context.Context, userID string, c *Change) (Ledger, er
 	return stands, err
 }
 
-// took reports whether a ledger shows that c was committed: it is what c made
-// of it, or others were committed since and all that c wanted is so.
-func (c *Change) took(l *Ledger) bool {
+// took reports whether a ledger shows that c, which was decided on another, was
+// committed: it is what c made of it, or others were committed since and all that c
+// wanted is so. What only ends sessions leaves nothing of its own behind. It may have
+// been decided on less than there was, and ended less than was asked for: then there is
+// a session that it did not know, from before it.
+func (c *Change) took(l, on *Ledger) bool {
 	switch {
 	case c.Forget:
 		return l.Version.IsZero() && !c.If.IsZero() // else nothing tells
@@ -167,6 +171,13 @@ func (c *Change) took(l *Ledger) bool {
 	}
 	for _, r := range c.Foreign {
 		if !l.revokedForeign(r.JTI) {
+			return false
+		}
+	}
+	for i := range l.Sessions {
+		s := &l.Sessions[i]
+		seen := slices.ContainsFunc(on.Sessions, func(o Session) bool { return o.ID == s.ID })
+		if len(c.Put) == 0 && !seen && !s.CreatedAt.After(c.At) {
 			return false
 		}
 	}
