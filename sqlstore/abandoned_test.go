@@ -35,7 +35,7 @@ func TestAbandonedCommit(t *testing.T) {
 		onEach(t, func(t *testing.T, engine string) {
 			d := migrated(t, sqltest.New(t, engine))
 			driver := faultyOf(t, d)
-			s, err := sqlstore.New(driver.open(t), dialects[engine], sqlstore.Options{Timeout: 100 * time.Millisecond, PollInterval: time.Hour})
+			s, err := sqlstore.New(driver.open(t), dialects[engine], sqlstore.Options{Timeout: 500 * time.Millisecond, PollInterval: time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
