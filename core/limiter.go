@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -33,4 +35,18 @@ type Allowance struct {
 	OK         bool          // n were taken; for n = 0: one could be
 	Left       int           // that may be taken at once after this
 	RetryAfter time.Duration // if not OK: when as much may be taken; 0 if that is never, being more than Count
+}
+
+// CheckTake says what is wrong with the arguments of a Take: for those who write a
+// [Limiter].
+func CheckTake(key string, r Rate, n int) error {
+	switch {
+	case key == "" || len(key) > 128 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return fmt.Errorf("sallyport: limiter: key %q: want 1 to 128 bytes of printable ASCII", key)
+	case r.Count < 1 || r.Per/time.Microsecond < time.Duration(r.Count) || r.Per > 366*24*time.Hour:
+		return fmt.Errorf("sallyport: limiter: rate of %d in %v: want a Count of at least 1, and a Per of at least Count microseconds and at most 366 days", r.Count, r.Per)
+	case n < 0:
+		return fmt.Errorf("sallyport: limiter: n is %d, want 0 or more", n)
+	}
+	return nil
 }

@@ -57,7 +57,7 @@ func newForgetfulLimiter(keys int) *memoryLimiter {
 
 // Take implements [Limiter].
 func (l *memoryLimiter) Take(ctx context.Context, key string, r Rate, n int) (Allowance, error) {
-	if err := errors.Join(ctx.Err(), takeMistake(key, r, n)); err != nil {
+	if err := errors.Join(ctx.Err(), CheckTake(key, r, n)); err != nil {
 		return Allowance{}, err
 	}
 	s := &l.shards[maphash.String(l.seed, key)%limiterShards]
@@ -86,19 +86,6 @@ func (l *memoryLimiter) Take(ctx context.Context, key string, r Rate, n int) (Al
 		a.OK, a.RetryAfter = false, stands.RetryAfter
 	}
 	return a, nil
-}
-
-// takeMistake says what is wrong with the arguments of Take.
-func takeMistake(key string, r Rate, n int) error {
-	switch {
-	case key == "" || len(key) > 128 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }):
-		return fmt.Errorf("core: limiter: key %q: want 1 to 128 bytes of printable ASCII", key)
-	case r.Count < 1 || r.Per/time.Microsecond < time.Duration(r.Count) || r.Per > 366*24*time.Hour:
-		return fmt.Errorf("core: limiter: rate of %d in %v: want a Count of at least 1, and a Per of at least Count microseconds and at most 366 days", r.Count, r.Per)
-	case n < 0:
-		return fmt.Errorf("core: limiter: n is %d, want 0 or more", n)
-	}
-	return nil
 }
 
 // limiterShard has a part of the keys. It is the store of GCRA limiters, which are

@@ -12,13 +12,12 @@ import (
 )
 
 const (
-	outsideMost  = 64 // calls of one thing outside that are under way at once
-	placesMost   = 8  // addresses of a user's past that are resolved
-	scoresMost   = 8  // answers of a Scorer to one sign-in, whose ledger moves on meanwhile
-	reasonsMost  = 16
-	locationCap  = 64  // bytes of a city's name
-	reasonCap    = 200 // bytes of a reason's detail
-	riskWordsMax = 32  // bytes of a reason's code
+	outsideMost = 64 // calls of one thing outside that are under way at once
+	placesMost  = 8  // addresses of a user's past that are resolved
+	scoresMost  = 8  // answers of a Scorer to one sign-in, whose ledger moves on meanwhile
+	reasonsMost = 16
+	locationCap = 64  // bytes of a city's name
+	reasonCap   = 200 // bytes of a reason's detail
 )
 
 var errOutsideBusy = errors.New("sallyport: too many calls are under way that do not return")
@@ -187,7 +186,7 @@ func (l *Ledger) replayedAt() time.Time {
 func (r Risk) clean() Risk {
 	out := Risk{Score: min(max(r.Score, 0), 100)}
 	for _, reason := range r.Reasons[:min(len(r.Reasons), reasonsMost)] {
-		if reason.Code == "" || len(reason.Code) > riskWordsMax || !validClientType(reason.Code) {
+		if !validClientType(reason.Code) {
 			continue
 		}
 		out.Reasons = append(out.Reasons, RiskReason{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -61,7 +60,7 @@ func NewLimiter(client redis.UniversalClient, o LimiterOptions) (*Limiter, error
 
 // Take implements [core.Limiter].
 func (l *Limiter) Take(ctx context.Context, key string, r core.Rate, n int) (core.Allowance, error) {
-	if err := errors.Join(ctx.Err(), takeMistake(key, r, n)); err != nil {
+	if err := errors.Join(ctx.Err(), core.CheckTake(key, r, n)); err != nil {
 		return core.Allowance{}, err
 	}
 	cost := n
@@ -107,16 +106,3 @@ func allowance(result *redis_rate.Result, r core.Rate, n int) core.Allowance {
 // inexact is how much redis_rate may be off: it reckons in seconds since 2017, which a
 // float64 has to 0.1 microseconds.
 const inexact = time.Microsecond
-
-// takeMistake says what is wrong with the arguments of Take.
-func takeMistake(key string, r core.Rate, n int) error {
-	switch {
-	case key == "" || len(key) > 128 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }):
-		return fmt.Errorf("redisstore: limiter: key %q: want 1 to 128 bytes of printable ASCII", key)
-	case r.Count < 1 || r.Per/time.Microsecond < time.Duration(r.Count) || r.Per > 366*24*time.Hour:
-		return fmt.Errorf("redisstore: limiter: rate of %d in %v: want a Count of at least 1, and a Per of at least Count microseconds and at most 366 days", r.Count, r.Per)
-	case n < 0:
-		return fmt.Errorf("redisstore: limiter: n is %d, want 0 or more", n)
-	}
-	return nil
-}
